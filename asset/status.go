@@ -1,0 +1,110 @@
+package asset
+
+import "time"
+
+// Reason says why something waits or failed: the same words in CLI, API and log.
+type Reason struct {
+	Code    string    `json:"code"`    // one of the Why constants, or an error code's name
+	Message string    `json:"message"` // one plain sentence
+	Unblock string    `json:"unblock"` // what would let it go on
+	Since   time.Time `json:"since"`
+}
+
+// Why a download waits or a gate is as it is.
+const (
+	WhyEssentialFirst  = "essentialFirst" // non-essential waits for the essential ones
+	WhyQueued          = "queued"         // waits for a free connection
+	WhyNetwork         = "network"        // no connection; a retry is planned
+	WhyRetry           = "retry"          // the server asked to wait, or failed
+	WhyPaused          = "paused"         // the person paused the installation
+	WhyNoSpace         = "noSpace"        // not enough free space
+	WhyInstalling      = "installing"     // the gate waits for the installation
+	WhyReady           = "ready"          // essential set complete
+	WhyCancelled       = "cancelled"      // the person cancelled the installation
+	WhyContentOff      = "inAppContentOff"
+	WhyExtension       = "extensionFailed"
+	WhyManifest        = "manifestFailed"
+	WhyEssential       = "essentialFailed"
+	WhyNoProgress      = "noProgress"
+	WhyExtensionBudget = "extensionBudget"
+)
+
+// AppState is how far an installation or update has come (design §5).
+type AppState string
+
+// The steps of an installation.
+const (
+	AppInstalled AppState = "installed" // registered, nothing fetched yet
+	AppManifest  AppState = "manifest"  // its manifest is being fetched
+	AppExtension AppState = "extension" // its extension is being asked
+	AppEssential AppState = "essential" // essential downloads run
+	AppReady     AppState = "ready"     // nothing blocks a launch
+)
+
+// Gate is the launch gate: closed while an installation or update runs
+// (classic §2.2). Reason is nil only when the gate is open for no special reason.
+type Gate struct {
+	Open   bool    `json:"open"`
+	Reason *Reason `json:"reason"`
+}
+
+// Status is what "larder status --json" prints and GET /v1/status answers.
+// Fields are only ever added.
+type Status struct {
+	Service ServiceStatus `json:"service"`
+	Apps    []AppStatus   `json:"apps"`
+}
+
+// ServiceStatus describes the running service.
+type ServiceStatus struct {
+	Version string `json:"version"`
+	PID     int    `json:"pid"`
+	DataDir string `json:"dataDir"`
+}
+
+// AppStatus describes one app.
+type AppStatus struct {
+	ID        AppID            `json:"id"`
+	Version   string           `json:"version"` // CFBundleShortVersionString
+	Build     string           `json:"build"`   // CFBundleVersion
+	State     AppState         `json:"state"`
+	Paused    bool             `json:"paused"`
+	Gate      Gate             `json:"gate"`
+	Signed    bool             `json:"signed"`
+	Downloads []DownloadStatus `json:"downloads"`
+	Packs     []PackStatus     `json:"packs"`
+}
+
+// PackStatus describes one asset pack. (Packs arrive with the managed API.)
+type PackStatus struct{}
+
+// DownloadStatus describes one download. TotalBytes is 0 when unknown.
+type DownloadStatus struct {
+	Identifier       string        `json:"identifier"`
+	UniqueIdentifier string        `json:"uniqueIdentifier"`
+	State            DownloadState `json:"state"`
+	Essential        bool          `json:"essential"`
+	Priority         Priority      `json:"priority"`
+	Bytes            int64         `json:"bytes"`
+	TotalBytes       int64         `json:"totalBytes"`
+	Reason           *Reason       `json:"reason"`
+	// FilePath is where a finished file waits in the inbox; empty once taken.
+	FilePath string `json:"filePath,omitempty"`
+}
+
+// Progress is the state of one installation or update, as shown to a person
+// (classic §2.3): one stream of these per installation, the last with Done set.
+type Progress struct {
+	App            AppID    `json:"app"`
+	State          AppState `json:"state"`
+	Gate           Gate     `json:"gate"`
+	Done           bool     `json:"done"`           // the gate is open; no further line follows
+	Bytes          int64    `json:"bytes"`          // essential bytes held
+	TotalBytes     int64    `json:"totalBytes"`     // essential bytes in all, an estimate while Estimated
+	Estimated      bool     `json:"estimated"`      // total comes from the allowance; the extension has not answered yet
+	BytesPerSecond int64    `json:"bytesPerSecond"` // smoothed; 0 when nothing moves
+	ETASeconds     *int64   `json:"etaSeconds"`     // nil when it cannot be told
+	// Reason is set whenever bytes do not move.
+	Reason    *Reason          `json:"reason"`
+	Downloads []DownloadStatus `json:"downloads"` // the essential ones
+}

@@ -1,0 +1,165 @@
+// Package apps is the one door to what the service remembers of an app: its
+// bundle, life cycle, launches, the day's budget of its extension and what it
+// spent of its allowances. Every call works inside the caller's transaction.
+package apps
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"larder/asset"
+	"larder/internal/bundle"
+	"larder/internal/db"
+	"larder/internal/lifecycle"
+)
+
+// App is one installed app.
+type App struct {
+	Bundle      bundle.Bundle
+	Context     string // release context
+	Life        lifecycle.State
+	FirstLaunch time.Time // zero: never launched
+	LastLaunch  time.Time
+	Launches    int
+
+	spent, spentEssential int64
+}
+
+// ID is the app's identifier.
+func (a *App) ID() asset.AppID { return a.Bundle.ID }
+
+// Launched reports whether the app was ever launched, which lifts its download
+// restrictions for good (classic §1).
+func (a *App) Launched() bool { return !a.FirstLaunch.IsZero() }
+
+// Remaining is what is left of the two allowances; nil means unrestricted.
+func (a *App) Remaining() asset.ExtensionInfo {
+	r := a.Bundle.Restrictions
+	if a.Launched() || r == nil {
+		return asset.ExtensionInfo{}
+	}
+	left, leftEssential := max(r.DownloadAllowance-a.spent, 0), max(r.EssentialDownloadAllowance-a.spentEssential, 0)
+	return asset.ExtensionInfo{RestrictedDownloadSizeRemaining: &left, RestrictedEssentialDownloadSizeRemaining: &leftEssential}
+}
+
+const columns = "bundle, context, life, first_launch, last_launch, launches, spent, spent_essential"
+
+func scan(row interface{ Scan(...any) error }) (App, error) {
+	var a App
+	var b, life string
+	var first, last int64
+	if err := row.Scan(&b, &a.Context, &life, &first, &last, &a.Launches, &a.spent, &a.spentEssential); err != nil {
+		return a, err
+	}
+	a.FirstLaunch, a.LastLaunch = fromMillis(first), fromMillis(last)
+	return a, errors.Join(json.Unmarshal([]byte(b), &a.Bundle), json.Unmarshal([]byte(life), &a.Life))
+}
+
+// Get finds an app; code 1013 when there is none.
+func Get(tx *db.Tx, id asset.AppID) (App, error) {
+	a, err := scan(tx.QueryRow("SELECT "+columns+" FROM apps WHERE id = ?", id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return a, &asset.Error{Code: asset.CodeNotFound, Op: "find app", Subject: string(id), Message: "no such app is installed",
+			Help: "see \"larder app list\" for those that are"}
+	}
+	return a, err
+}
+
+// List gives all apps by identifier.
+func List(tx *db.Tx) ([]App, error) { return list(tx, "ORDER BY id") }
+
+// UnderWay gives the apps whose installation, update or check is under way.
+func UnderWay(tx *db.Tx) ([]App, error) { return list(tx, "WHERE waits ORDER BY id") }
+
+func list(tx *db.Tx, where string) ([]App, error) {
+	rows, err := tx.Query("SELECT " + columns + " FROM apps " + where)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []App
+	for rows.Next() {
+		a, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, rows.Err()
+}
+
+// Add records a new app; code 1015 when it is installed already.
+func Add(tx *db.Tx, a App) error {
+	if _, err := Get(tx, a.ID()); err == nil {
+		return &asset.Error{Code: asset.CodeState, Op: "install app", Subject: string(a.ID()), Message: "it is installed already",
+			Help: "use \"larder app update\" for a new version of it"}
+	}
+	b, err := json.Marshal(a.Bundle)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("INSERT INTO apps (id, bundle, context, life, waits) VALUES (?, ?, ?, '{}', 0)", a.ID(), string(b), a.Context)
+	if err != nil {
+		return err
+	}
+	return SetLife(tx, a.ID(), a.Life)
+}
+
+// SetBundle records the bundle of an update.
+func SetBundle(tx *db.Tx, b bundle.Bundle) error {
+	text, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return set(tx, b.ID, "bundle = ?", string(text))
+}
+
+// SetLife stores where the app stands.
+func SetLife(tx *db.Tx, id asset.AppID, s lifecycle.State) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return set(tx, id, "life = ?, waits = ?", string(text), s.Phase != asset.AppReady)
+}
+
+// Launch records a launch: usage, and the first one for good.
+func Launch(tx *db.Tx, id asset.AppID, now time.Time) error {
+	n := now.UnixMilli()
+	return set(tx, id, "first_launch = CASE first_launch WHEN 0 THEN ? ELSE first_launch END, last_launch = ?, launches = launches + 1", n, n)
+}
+
+// Remove forgets an app and, through the schema, its downloads.
+func Remove(tx *db.Tx, id asset.AppID) error {
+	_, err := tx.Exec("DELETE FROM apps WHERE id = ?", id)
+	return err
+}
+
+// Spend counts bytes against an allowance (classic §2.6); negative gives back.
+func Spend(tx *db.Tx, id asset.AppID, essential bool, bytes int64) error {
+	if essential {
+		return set(tx, id, "spent_essential = spent_essential + ?", bytes)
+	}
+	return set(tx, id, "spent = spent + ?", bytes)
+}
+
+func set(tx *db.Tx, id asset.AppID, what string, args ...any) error {
+	res, err := tx.Exec("UPDATE apps SET "+what+" WHERE id = ?", append(args, id)...)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	_, err = Get(tx, id)
+	return err
+}
+
+func fromMillis(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(n).UTC()
+}

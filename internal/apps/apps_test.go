@@ -1,0 +1,120 @@
+package apps
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"larder/asset"
+	"larder/internal/bundle"
+	"larder/internal/db"
+	"larder/internal/lifecycle"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var now = time.Date(2026, 11, 23, 23, 59, 0, 0, time.UTC)
+
+func with(t *testing.T, f func(tx *db.Tx) error) {
+	t.Helper()
+	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), db.Options{Unsafe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Write(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func game() App {
+	return App{Context: "production", Life: lifecycle.State{Phase: asset.AppManifest, Request: asset.RequestInstall},
+		Bundle: bundle.Bundle{ID: "org.example.game", Group: "group.g", Build: "7", ManifestURL: "https://e.example/m",
+			Restrictions: &bundle.Restrictions{DownloadAllowance: 100, EssentialDownloadAllowance: 50, DomainAllowList: []string{"*.example"}},
+			Extension:    &bundle.Extension{Dir: "/x", ID: "org.example.game.x", Executable: "/x/y"}}}
+}
+
+func TestAppIsKeptWhole(t *testing.T) {
+	with(t, func(tx *db.Tx) error {
+		if err := Add(tx, game()); err != nil {
+			return err
+		}
+		got, err := Get(tx, "org.example.game")
+		if diff := cmp.Diff(game(), got, cmpopts.IgnoreUnexported(App{})); diff != "" {
+			t.Error(diff)
+		}
+		if err := Add(tx, game()); asset.CodeOf(err) != asset.CodeState {
+			t.Errorf("installing twice: %v", err)
+		}
+		if _, err := Get(tx, "org.example.other"); asset.CodeOf(err) != asset.CodeNotFound {
+			t.Errorf("unknown app: %v", err)
+		}
+		if err := SetLife(tx, "org.example.other", lifecycle.State{}); asset.CodeOf(err) != asset.CodeNotFound {
+			t.Errorf("changing an unknown app: %v", err)
+		}
+		return err
+	})
+}
+
+func TestAllowancesShrinkAndAreLiftedByTheFirstLaunch(t *testing.T) {
+	with(t, func(tx *db.Tx) error {
+		Add(tx, game())
+		Spend(tx, "org.example.game", false, 30)
+		Spend(tx, "org.example.game", true, 60)
+		a, _ := Get(tx, "org.example.game")
+		info := a.Remaining()
+		if *info.RestrictedDownloadSizeRemaining != 70 || *info.RestrictedEssentialDownloadSizeRemaining != 0 {
+			t.Errorf("remaining %d and %d", *info.RestrictedDownloadSizeRemaining, *info.RestrictedEssentialDownloadSizeRemaining)
+		}
+		Launch(tx, "org.example.game", now)
+		Launch(tx, "org.example.game", now.Add(time.Hour))
+		a, err := Get(tx, "org.example.game")
+		if a.Remaining() != (asset.ExtensionInfo{}) || !a.FirstLaunch.Equal(now) || a.Launches != 2 {
+			t.Errorf("after launches: %+v, %+v", a.Remaining(), a)
+		}
+		return err
+	})
+}
+
+func TestBudgetIsPerDay(t *testing.T) {
+	with(t, func(tx *db.Tx) error {
+		Add(tx, game())
+		left := func(at time.Time) time.Duration {
+			d, err := Budget(tx, "org.example.game", at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		Use(tx, "org.example.game", now, 4*time.Minute)
+		Use(tx, "org.example.game", now, 7*time.Minute)
+		if d := left(now); d != 0 {
+			t.Errorf("left after 11 minutes: %v", d)
+		}
+		if d := left(NextDay(now)); d != DailyBudget {
+			t.Errorf("left the next day: %v", d)
+		}
+		Use(tx, "org.example.game", NextDay(now), time.Minute)
+		if d := left(NextDay(now)); d != DailyBudget-time.Minute {
+			t.Errorf("left after a minute of the next day: %v", d)
+		}
+		return ResetBudget(tx, "org.example.game")
+	})
+}
+
+func TestSettingsDefaultToContentOn(t *testing.T) {
+	with(t, func(tx *db.Tx) error {
+		if s, err := LoadSettings(tx); err != nil || !s.InAppContent {
+			t.Errorf("defaults: %+v, %v", s, err)
+		}
+		if err := SaveSettings(tx, Settings{}); err != nil {
+			return err
+		}
+		s, err := LoadSettings(tx)
+		if s.InAppContent {
+			t.Error("the setting was not kept")
+		}
+		return err
+	})
+}

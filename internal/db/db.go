@@ -1,0 +1,100 @@
+// Package db opens the service's one SQLite file, migrates it, and hands out
+// transactions. Parts own their tables; a Tx is passed between them so that what
+// belongs together is committed together. It is the only importer of SQLite.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"net/url"
+
+	_ "modernc.org/sqlite" // the driver named "sqlite"
+
+	"larder/asset"
+)
+
+// DB is an open database. One transaction writes at a time; readers do not wait for it.
+type DB struct {
+	write *sql.DB
+	read  *sql.DB
+}
+
+// Tx is a transaction: of Write, or a consistent view of Read.
+type Tx = sql.Tx
+
+// Options tune an opened database; the zero value is what the service uses.
+type Options struct {
+	// Unsafe gives up durability (synchronous=OFF), for simulations only.
+	Unsafe bool
+}
+
+// Open opens or makes the file and brings its schema up to date. Every commit
+// is synced to disk (WAL, synchronous=FULL): a lost row is a lost download.
+func Open(ctx context.Context, path string, o Options) (*DB, error) {
+	sync := "FULL"
+	if o.Unsafe {
+		sync = "OFF"
+	}
+	write, err := open(path, sync, "immediate", 1)
+	if err != nil {
+		return nil, fault("open", path, err)
+	}
+	if err := migrate(ctx, write); err != nil {
+		write.Close()
+		return nil, fault("migrate", path, err)
+	}
+	read, err := open(path, sync, "deferred", 2)
+	if err != nil {
+		write.Close()
+		return nil, fault("open", path, err)
+	}
+	return &DB{write: write, read: read}, nil
+}
+
+func open(path, sync, lock string, conns int) (*sql.DB, error) {
+	q := url.Values{"_txlock": {lock}, "_pragma": {
+		"journal_mode(WAL)", "synchronous(" + sync + ")", "foreign_keys(ON)", "busy_timeout(5000)",
+		"cache_size(-1024)", "wal_autocheckpoint(256)", "journal_size_limit(1048576)",
+	}}
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}
+	d, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, err
+	}
+	d.SetMaxOpenConns(conns)
+	d.SetMaxIdleConns(conns)
+	return d, nil
+}
+
+// Write runs f in the one writing transaction and commits it durably, or rolls
+// everything back when f fails.
+func (d *DB) Write(ctx context.Context, f func(*Tx) error) error { return run(ctx, d.write, f) }
+
+// Read runs f over one consistent view.
+func (d *DB) Read(ctx context.Context, f func(*Tx) error) error { return run(ctx, d.read, f) }
+
+func run(ctx context.Context, d *sql.DB, f func(*Tx) error) error {
+	tx, err := d.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		tx.Rollback() // the first error is the one that tells
+		return err
+	}
+	return tx.Commit()
+}
+
+// Close ends both handles; a running transaction ends first.
+func (d *DB) Close() error {
+	err := d.read.Close()
+	if werr := d.write.Close(); err == nil {
+		err = werr
+	}
+	return err
+}
+
+func fault(op, path string, err error) error {
+	return &asset.Error{Code: asset.CodeInternal, Op: op + " database", Subject: path, Message: "SQLite says", Err: err,
+		Help: "check that the folder is writable and has free space; a damaged file can be moved away, the apps must then be installed again"}
+}

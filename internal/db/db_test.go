@@ -1,0 +1,72 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestPragmasHoldOnEveryConnection(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "a ?#%.db"))
+	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+		for _, do := range []func(context.Context, func(*Tx) error) error{d.Write, d.Read} {
+			var got string
+			err := do(t.Context(), func(tx *Tx) error { return tx.QueryRow("PRAGMA " + name).Scan(&got) })
+			if err != nil || got != want {
+				t.Errorf("%s = %s, %v; want %s", name, got, err, want)
+			}
+		}
+	}
+}
+
+func TestFailedTransactionLeavesNothing(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "l.db"))
+	boom := errors.New("boom")
+	err := d.Write(t.Context(), func(tx *Tx) error {
+		tx.Exec("INSERT INTO settings VALUES ('a', 'b')")
+		return boom
+	})
+	if !errors.Is(err, boom) {
+		t.Fatal(err)
+	}
+	var n int
+	d.Read(t.Context(), func(tx *Tx) error { return tx.QueryRow("SELECT count(*) FROM settings").Scan(&n) })
+	if n != 0 {
+		t.Errorf("%d rows survived a rolled back transaction", n)
+	}
+}
+
+func TestReopenKeepsRowsAndNewerSchemaIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "l.db")
+	d := open1(t, path)
+	d.Write(t.Context(), func(tx *Tx) error { _, err := tx.Exec("INSERT INTO settings VALUES ('a', 'b')"); return err })
+	d.Close()
+	d = open1(t, path)
+	var v string
+	d.Write(t.Context(), func(tx *Tx) error {
+		if err := tx.QueryRow("SELECT value FROM settings").Scan(&v); err != nil {
+			return err
+		}
+		_, err := tx.Exec("PRAGMA user_version = 99")
+		return err
+	})
+	d.Close()
+	if v != "b" {
+		t.Errorf("value after reopening = %q", v)
+	}
+	if _, err := Open(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), "newer larder") {
+		t.Errorf("opening a newer schema: %v", err)
+	}
+}
+
+func open1(t *testing.T, path string) *DB {
+	t.Helper()
+	d, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}

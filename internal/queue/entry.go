@@ -1,0 +1,130 @@
+// Package queue is the durable download queue: which downloads there are, in
+// which order they run, when each is tried next, and which results are still to
+// be delivered. Every change is one call inside the caller's transaction; the
+// state changes through one door (move). It fetches nothing.
+package queue
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"time"
+
+	"larder/asset"
+)
+
+// Kind tells an app's manifest from the files its extension asked for.
+type Kind string
+
+// The kinds of downloads.
+const (
+	File     Kind = "file"
+	Manifest Kind = "manifest"
+)
+
+// Delivery says whether the result still has to reach the app or its extension.
+type Delivery string
+
+// The states of a delivery.
+const (
+	NotDue    Delivery = ""
+	Due       Delivery = "due"
+	Delivered Delivery = "done"
+	HeldBack  Delivery = "held" // given up on the extension; waits for the app
+)
+
+// Entry is one row: what was asked for, and how far it is.
+type Entry struct {
+	asset.Download // Identifier, UniqueIdentifier, State, URL, …
+	Seq            int64
+	App            asset.AppID
+	Kind           Kind
+	Host           string
+
+	Bytes     int64  // synced to disk
+	Total     int64  // 0 unknown
+	Validator string // strong; "" means the bytes cannot be resumed
+	Boot      string // fsx.BootID when the bytes were written
+
+	Attempts int       // in a row without a byte
+	NextTry  time.Time // zero: any time
+	Moved    time.Time // when bytes last moved, or it was queued
+	Reason   *asset.Reason
+	Error    *asset.Error
+
+	Delivery     Delivery
+	Deliveries   int
+	NextDelivery time.Time
+	Path         string // in the inbox, once finished
+	Ended        time.Time
+}
+
+// Expected is the number of bytes the download will have, 0 when unknown.
+func (e *Entry) Expected() int64 {
+	if e.FileSize > 0 {
+		return e.FileSize
+	}
+	return e.Total
+}
+
+// Status is the entry as the API tells it.
+func (e *Entry) Status() asset.DownloadStatus {
+	s := asset.DownloadStatus{Identifier: e.Identifier, UniqueIdentifier: e.UniqueIdentifier, State: e.State, Essential: e.Essential,
+		Priority: e.Priority, Bytes: e.Bytes, TotalBytes: e.Expected(), Reason: e.Reason}
+	if e.State == asset.StateFinished {
+		s.Reason = nil
+		if e.Delivery == Due || e.Delivery == HeldBack {
+			s.FilePath = e.Path
+		}
+	}
+	return s
+}
+
+// request is what of a Download is stored as one JSON text.
+type request struct {
+	URL     string            `json:"url"`
+	Method  string            `json:"method,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    []byte            `json:"body,omitempty"`
+}
+
+func hostOf(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
+}
+
+func toJSON(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil || string(b) == "null" {
+		return ""
+	}
+	return string(b)
+}
+
+func fromJSON[T any](s string) *T {
+	if s == "" {
+		return nil
+	}
+	var v T
+	if json.Unmarshal([]byte(s), &v) != nil {
+		return nil
+	}
+	return &v
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMillis(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(n).UTC()
+}

@@ -1,0 +1,146 @@
+package queue
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"larder/asset"
+	"larder/internal/db"
+)
+
+const columns = `seq, id, app, kind, identifier, state, essential, priority, size, grp, host, request, bytes, total, validator, boot,
+	attempts, next_try, moved, reason, error, delivery, deliveries, next_delivery, path, ended`
+
+type scanner interface{ Scan(...any) error }
+
+func scan(row scanner) (Entry, error) {
+	var e Entry
+	var req, reason, fault string
+	var nextTry, moved, nextDelivery, ended int64
+	err := row.Scan(&e.Seq, &e.UniqueIdentifier, &e.App, &e.Kind, &e.Identifier, &e.State, &e.Essential, &e.Priority, &e.FileSize, &e.Group, &e.Host, &req,
+		&e.Bytes, &e.Total, &e.Validator, &e.Boot, &e.Attempts, &nextTry, &moved, &reason, &fault, &e.Delivery, &e.Deliveries, &nextDelivery, &e.Path, &ended)
+	if err != nil {
+		return e, err
+	}
+	var r request
+	if err := json.Unmarshal([]byte(req), &r); err != nil {
+		return e, err
+	}
+	e.URL, e.Method, e.Headers, e.Body = r.URL, r.Method, r.Headers, r.Body
+	e.Reason, e.Error = fromJSON[asset.Reason](reason), fromJSON[asset.Error](fault)
+	e.NextTry, e.Moved, e.NextDelivery, e.Ended = fromMillis(nextTry), fromMillis(moved), fromMillis(nextDelivery), fromMillis(ended)
+	return e, nil
+}
+
+func list(tx *db.Tx, where string, args ...any) ([]Entry, error) {
+	rows, err := tx.Query("SELECT "+columns+" FROM downloads WHERE "+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Entry
+	for rows.Next() {
+		e, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// Get finds a download by its unique identifier; code 113 when there is none.
+func Get(tx *db.Tx, id string) (Entry, error) {
+	e, err := scan(tx.QueryRow("SELECT "+columns+" FROM downloads WHERE id = ?", id))
+	if errors.Is(err, sql.ErrNoRows) {
+		return e, &asset.Error{Code: asset.CodeDownloadDoesNotExist, Op: "find download", Subject: id, Message: "there is no such download",
+			Help: "list the downloads to see which there are"}
+	}
+	return e, err
+}
+
+// Scheduled finds the scheduled download of that identifier; code 101 when none is.
+func Scheduled(tx *db.Tx, app asset.AppID, identifier string) (Entry, error) {
+	found, err := list(tx, "app = ? AND kind = 'file' AND identifier = ? AND state NOT IN ('finished', 'failed')", app, identifier)
+	if err != nil {
+		return Entry{}, err
+	}
+	if len(found) == 0 {
+		return Entry{}, &asset.Error{Code: asset.CodeNotScheduled, Op: "find download", Subject: identifier, Message: "it is not scheduled, or has ended already"}
+	}
+	return found[0], nil
+}
+
+// List gives all downloads of an app that its owner may see, oldest first. The
+// manifest is among them only when it failed (classic §2.2).
+func List(tx *db.Tx, app asset.AppID) ([]Entry, error) {
+	return list(tx, "app = ? AND (kind = 'file' OR state = 'failed') ORDER BY seq", app)
+}
+
+// ManifestOf is the manifest download of the present round, if there is one.
+func ManifestOf(tx *db.Tx, app asset.AppID) (Entry, bool, error) {
+	found, err := list(tx, "app = ? AND kind = 'manifest' ORDER BY seq DESC LIMIT 1", app)
+	if err != nil || len(found) == 0 {
+		return Entry{}, false, err
+	}
+	return found[0], true, nil
+}
+
+// Waiting gives up to n downloads of an app in the order they run: essential
+// first, then priority, then age (classic §3.2, design §12).
+func Waiting(tx *db.Tx, app asset.AppID, n int) ([]Entry, error) {
+	return list(tx, "app = ? AND state = 'waiting' ORDER BY essential DESC, priority DESC, seq LIMIT ?", app, n)
+}
+
+// Apps names the apps that have a download waiting.
+func Apps(tx *db.Tx) ([]asset.AppID, error) {
+	rows, err := tx.Query("SELECT DISTINCT app FROM downloads WHERE state = 'waiting'")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []asset.AppID
+	for rows.Next() {
+		var id asset.AppID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		out = append(out, id)
+	}
+	return out, rows.Err()
+}
+
+// Undelivered gives up to n results of an app whose turn it is, oldest first.
+func Undelivered(tx *db.Tx, app asset.AppID, now time.Time, n int) ([]Entry, error) {
+	return list(tx, "app = ? AND delivery = 'due' AND next_delivery <= ? ORDER BY seq LIMIT ?", app, millis(now), n)
+}
+
+// NextDelivery is when the next undelivered result of app is due; zero when none is.
+func NextDelivery(tx *db.Tx, app asset.AppID) (due bool, at time.Time, err error) {
+	var n sql.NullInt64
+	err = tx.QueryRow("SELECT min(next_delivery) FROM downloads WHERE app = ? AND delivery = 'due'", app).Scan(&n)
+	return n.Valid, fromMillis(n.Int64), err
+}
+
+// EssentialCount sums up the essential downloads of an app's present round.
+type EssentialCount struct {
+	Pending, Failed, Undelivered int
+	Bytes, Total                 int64
+	Moved                        time.Time // when a byte of any last moved
+}
+
+// Essential counts the essential downloads that the last answer of the extension named.
+func Essential(tx *db.Tx, app asset.AppID) (EssentialCount, error) {
+	var c EssentialCount
+	var moved int64
+	err := tx.QueryRow(`SELECT
+		coalesce(sum(state NOT IN ('finished', 'failed')), 0), coalesce(sum(state = 'failed'), 0),
+		coalesce(sum(delivery = 'due' AND deliveries = 0), 0),
+		coalesce(sum(bytes), 0), coalesce(sum(size), 0), coalesce(max(moved), 0)
+		FROM downloads WHERE app = ? AND essential AND kind = 'file'`, app).
+		Scan(&c.Pending, &c.Failed, &c.Undelivered, &c.Bytes, &c.Total, &moved)
+	c.Moved = fromMillis(moved)
+	return c, err
+}

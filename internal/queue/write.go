@@ -1,0 +1,183 @@
+package queue
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"larder/asset"
+	"larder/internal/db"
+)
+
+// Add schedules a download; it fills in UniqueIdentifier, State and Seq. A
+// second scheduled download of one identifier is code 100 (classic §4.1); ended
+// ones of that identifier are forgotten once their result was delivered.
+func Add(tx *db.Tx, e Entry, now time.Time) (Entry, error) {
+	e.UniqueIdentifier, e.State, e.Host, e.Moved = newID(), asset.StateWaiting, hostOf(e.URL), now
+	if e.Error != nil {
+		e.State, e.Delivery, e.Ended = asset.StateFailed, Due, now
+		e.Reason = failure(e.Error, now)
+	}
+	if _, err := tx.Exec(`DELETE FROM downloads WHERE app = ? AND kind = ? AND identifier = ? AND state IN ('finished', 'failed') AND delivery IN ('', 'done')`,
+		e.App, e.Kind, e.Identifier); err != nil {
+		return e, err
+	}
+	r := request{URL: e.URL, Method: e.Method, Headers: e.Headers, Body: e.Body}
+	res, err := tx.Exec(`INSERT INTO downloads (id, app, kind, identifier, state, essential, priority, size, grp, host, request, moved, reason, error, delivery, ended)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.UniqueIdentifier, e.App, e.Kind, e.Identifier, e.State, e.Essential, e.Priority, e.FileSize, e.Group, e.Host, toJSON(r),
+		millis(now), toJSON(e.Reason), toJSON(e.Error), e.Delivery, millis(e.Ended))
+	if err != nil {
+		if strings.Contains(err.Error(), "UNIQUE constraint failed") {
+			return e, &asset.Error{Code: asset.CodeAlreadyScheduled, Op: "schedule download", Subject: e.Identifier,
+				Message: "a download with that identifier is scheduled already", Help: "cancel it first, or wait until it has ended"}
+		}
+		return e, err
+	}
+	e.Seq, err = res.LastInsertId()
+	return e, err
+}
+
+// newID is a random UUID, version 4.
+func newID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	s := hex.EncodeToString(b[:])
+	return strings.Join([]string{s[:8], s[8:12], s[12:16], s[16:20], s[20:]}, "-")
+}
+
+// transitions holds every change of state there is; move refuses all others.
+var transitions = map[asset.DownloadState][]asset.DownloadState{
+	asset.StateWaiting:     {asset.StateDownloading, asset.StateFinished, asset.StateFailed, asset.StateWaiting},
+	asset.StateDownloading: {asset.StateWaiting, asset.StateFinished, asset.StateFailed},
+}
+
+// move is the one door through which a download changes its state.
+func move(tx *db.Tx, id string, to asset.DownloadState, set string, args ...any) error {
+	var from []string
+	for was, next := range transitions {
+		for _, n := range next {
+			if n == to {
+				from = append(from, "'"+string(was)+"'")
+			}
+		}
+	}
+	q := fmt.Sprintf("UPDATE downloads SET state = ?, %s WHERE id = ? AND state IN (%s)", set, strings.Join(from, ", "))
+	res, err := tx.Exec(q, append(append([]any{to}, args...), id)...)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	e, err := Get(tx, id)
+	if err != nil {
+		return err
+	}
+	code := asset.CodeNotScheduled
+	if e.State == asset.StateFailed {
+		code = asset.CodeAlreadyFailed
+	}
+	return &asset.Error{Code: code, Op: "change download", Subject: e.Identifier, Message: fmt.Sprintf("it is %s and cannot become %s", e.State, to)}
+}
+
+// Start marks a download as running.
+func Start(tx *db.Tx, id, boot string) error {
+	return move(tx, id, asset.StateDownloading, "reason = '', boot = CASE WHEN bytes = 0 AND validator = '' THEN ? ELSE boot END", boot)
+}
+
+// Wait puts a download back, to be tried again at next (zero: any time).
+func Wait(tx *db.Tx, id string, reason *asset.Reason, attempts int, next time.Time) error {
+	return move(tx, id, asset.StateWaiting, "reason = ?, attempts = ?, next_try = ?", toJSON(reason), attempts, millis(next))
+}
+
+// Finish records that all bytes are durable at path, and that the result is due.
+func Finish(tx *db.Tx, id, path string, bytes int64, due bool, now time.Time) error {
+	return move(tx, id, asset.StateFinished, "reason = '', error = '', path = ?, bytes = ?, total = ?, delivery = ?, ended = ?, moved = ?",
+		path, bytes, bytes, delivery(due), millis(now), millis(now))
+}
+
+// Fail ends a download with an error.
+func Fail(tx *db.Tx, id string, cause *asset.Error, due bool, now time.Time) error {
+	return move(tx, id, asset.StateFailed, "reason = ?, error = ?, delivery = ?, ended = ?",
+		toJSON(failure(cause, now)), toJSON(cause), delivery(due), millis(now))
+}
+
+func failure(e *asset.Error, now time.Time) *asset.Reason {
+	unblock := e.Help
+	if unblock == "" {
+		unblock = "the app or its extension may ask for it again"
+	}
+	return &asset.Reason{Code: e.Code.String(), Message: e.Error(), Unblock: unblock, Since: now}
+}
+
+func delivery(due bool) Delivery {
+	if due {
+		return Due
+	}
+	return NotDue
+}
+
+// Mark records bytes that are synced to disk, and what they are bytes of. It is
+// written after the bytes and before any state that speaks of them.
+func Mark(tx *db.Tx, id string, bytes, total int64, validator, boot string, now time.Time) error {
+	_, err := tx.Exec("UPDATE downloads SET attempts = CASE WHEN ? > bytes THEN 0 ELSE attempts END, bytes = ?, total = ?, validator = ?, boot = ?, moved = ? WHERE id = ? AND state NOT IN ('finished', 'failed')",
+		bytes, bytes, total, validator, boot, millis(now), id)
+	return err
+}
+
+// Interrupted puts back what a service that died had running.
+func Interrupted(tx *db.Tx) error {
+	_, err := tx.Exec("UPDATE downloads SET state = 'waiting', next_try = 0, attempts = 0 WHERE state = 'downloading'")
+	return err
+}
+
+// Acknowledged ends a delivery for good.
+func Acknowledged(tx *db.Tx, id string) error {
+	_, err := tx.Exec("UPDATE downloads SET delivery = 'done', path = '' WHERE id = ?", id)
+	return err
+}
+
+// maxDeliveries is how often a result is offered to an extension that fails on
+// it, before it is held for the app (design §12).
+const maxDeliveries = 5
+
+// NotAcknowledged counts a delivery that failed and plans the next one.
+func NotAcknowledged(tx *db.Tx, id string, next time.Time) error {
+	_, err := tx.Exec(`UPDATE downloads SET deliveries = deliveries + 1, next_delivery = ?,
+		delivery = CASE WHEN deliveries + 1 >= ? THEN 'held' ELSE 'due' END WHERE id = ? AND delivery = 'due'`, millis(next), maxDeliveries, id)
+	return err
+}
+
+// Hold stops offering a result to the extension; it waits for the app.
+func Hold(tx *db.Tx, id string) error {
+	_, err := tx.Exec("UPDATE downloads SET delivery = 'held' WHERE id = ? AND delivery = 'due'", id)
+	return err
+}
+
+// NewRound makes room for a new installation, update or check of an app: what
+// was delivered is forgotten, the old manifest too, and unfinished downloads go
+// on as non-essential ones until the new answer names them again (Adopt).
+func NewRound(tx *db.Tx, app asset.AppID) error {
+	if _, err := tx.Exec("DELETE FROM downloads WHERE app = ? AND (kind = 'manifest' OR state IN ('finished', 'failed') AND delivery IN ('', 'done'))", app); err != nil {
+		return err
+	}
+	_, err := tx.Exec("UPDATE downloads SET essential = 0 WHERE app = ?", app)
+	return err
+}
+
+// Adopt takes over a scheduled download that an answer names again: same
+// identifier, URL and size keep their bytes under the new rank.
+func Adopt(tx *db.Tx, id string, essential bool, p asset.Priority, now time.Time) error {
+	_, err := tx.Exec("UPDATE downloads SET essential = ?, priority = ?, next_try = 0, attempts = 0, moved = ? WHERE id = ?", essential, p, millis(now), id)
+	return err
+}
+
+// Drop forgets a download altogether.
+func Drop(tx *db.Tx, id string) error {
+	_, err := tx.Exec("DELETE FROM downloads WHERE id = ?", id)
+	return err
+}
