@@ -89,7 +89,9 @@ func TestOneScheduledDownloadPerIdentifier(t *testing.T) {
 	if asset.CodeOf(err) != asset.CodeAlreadyScheduled {
 		t.Errorf("second x: %v, want code 100", err)
 	}
-	write(t, d, func(tx *db.Tx) error { return Fail(tx, first.UniqueIdentifier, &asset.Error{Code: 1001, Op: "fetch"}, true, now) })
+	write(t, d, func(tx *db.Tx) error {
+		return Fail(tx, first.UniqueIdentifier, &asset.Error{Code: 1001, Op: "fetch"}, true, now)
+	})
 	second := add(t, d, file("x", false, 0)) // a retry after the failure
 	if got := get(t, d, first.UniqueIdentifier); got.Delivery != Due {
 		t.Errorf("the undelivered failure is gone: %+v", got)

@@ -1,0 +1,51 @@
+# One gate for people and for CI: "make test". It needs Go alone, and a C
+# compiler for the race detector.
+
+export CI
+
+FUZZTIME ?= 20s
+
+# Go itself reports CGO_ENABLED=0 when it finds no C compiler.
+RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+.PHONY: help build test race check cross soak fuzz fmt clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+build: ## Build bin/larder
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/larder
+
+test: race check cross ## The whole gate: format, floors, vet, staticcheck, cross builds, all tests with -race
+	go test $(RACE) $(if $(CI),-v) -timeout 10m ./...
+
+race:
+	@test -n "$(RACE)" || { \
+		echo "*** NO C COMPILER: the tests run WITHOUT the race detector. Install gcc or clang for the whole gate. ***"; \
+		test -z "$$CI"; } >&2
+
+check:
+	@bad=$$(gofmt -l .) || exit 1; \
+	if [ -n "$$bad" ]; then echo "not formatted (make fmt mends it):" >&2; echo "$$bad" >&2; exit 1; fi
+	go test ./internal/arch
+	go vet -tags soak ./...
+	go tool staticcheck -tags soak ./...
+
+cross:
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go build ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./...
+
+soak: ## The long tests: TestSoak… in files with the build tag "soak"
+	go test $(RACE) -tags soak -count 1 -run '^TestSoak' -v -timeout 60m ./...
+
+fuzz: ## Run each fuzz target for FUZZTIME (20s)
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | while IFS=: read -r file target; do \
+		target=$${target#func }; echo "$$target in $${file%/*}"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$${file%/*}" </dev/null || exit 1; \
+	done
+
+fmt: ## Format all Go files
+	gofmt -w .
+
+clean: ## Remove what build made
+	rm -rf bin
