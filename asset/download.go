@@ -64,6 +64,9 @@ type Download struct {
 	Identifier string `json:"identifier"`
 	// UniqueIdentifier is a UUID made by the service; empty in an extension's answer.
 	UniqueIdentifier string `json:"uniqueIdentifier,omitempty"`
+	// Manifest marks the app's own manifest, which nobody scheduled: an app or
+	// extension hears of it only when it failed (classic §2.2). Set by the service.
+	Manifest bool `json:"manifest,omitempty"`
 	// State is set by the service; empty in an extension's answer.
 	State DownloadState `json:"state,omitempty"`
 

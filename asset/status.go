@@ -105,6 +105,11 @@ type Progress struct {
 	BytesPerSecond int64    `json:"bytesPerSecond"` // smoothed; 0 when nothing moves
 	ETASeconds     *int64   `json:"etaSeconds"`     // nil when it cannot be told
 	// Reason is set whenever bytes do not move.
-	Reason    *Reason          `json:"reason"`
-	Downloads []DownloadStatus `json:"downloads"` // the essential ones
+	Reason *Reason `json:"reason"`
+	// Count, Finished and Failed are of all essential downloads.
+	Count    int `json:"count"`
+	Finished int `json:"finished"`
+	Failed   int `json:"failed"`
+	// Downloads are essential ones, at most 32: those that run or failed first.
+	Downloads []DownloadStatus `json:"downloads"`
 }

@@ -71,7 +71,7 @@ func TestOrderIsEssentialThenPriorityThenAge(t *testing.T) {
 	}
 	var got []string
 	write(t, d, func(tx *db.Tx) error {
-		es, err := Waiting(tx, "a", 10)
+		es, err := Next(tx, "a", now, nil, 10)
 		for _, e := range es {
 			got = append(got, e.Identifier)
 		}
@@ -171,7 +171,7 @@ func TestNewRoundDemotesAndForgets(t *testing.T) {
 			return err
 		}
 		c, err = Essential(tx, "a")
-		if c.Pending != 1 || c.Total != 10 {
+		if c.Count != 1 || c.Pending != 1 || c.Total != 10 {
 			t.Errorf("after adoption: %+v", c)
 		}
 		return err

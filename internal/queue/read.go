@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"larder/asset"
@@ -29,6 +30,7 @@ func scan(row scanner) (Entry, error) {
 		return e, err
 	}
 	e.URL, e.Method, e.Headers, e.Body = r.URL, r.Method, r.Headers, r.Body
+	e.Manifest = e.Kind == Manifest
 	e.Reason, e.Error = fromJSON[asset.Reason](reason), fromJSON[asset.Error](fault)
 	e.NextTry, e.Moved, e.NextDelivery, e.Ended = fromMillis(nextTry), fromMillis(moved), fromMillis(nextDelivery), fromMillis(ended)
 	return e, nil
@@ -73,6 +75,17 @@ func Scheduled(tx *db.Tx, app asset.AppID, identifier string) (Entry, error) {
 	return found[0], nil
 }
 
+// InHand finds what there is of an identifier: the scheduled download of it, or
+// a finished one whose file still waits in the inbox.
+func InHand(tx *db.Tx, app asset.AppID, identifier string) (Entry, bool, error) {
+	found, err := list(tx, `app = ? AND kind = 'file' AND identifier = ? AND (state NOT IN ('finished', 'failed') OR state = 'finished' AND delivery IN ('due', 'held'))
+		ORDER BY state = 'finished', seq DESC LIMIT 1`, app, identifier)
+	if err != nil || len(found) == 0 {
+		return Entry{}, false, err
+	}
+	return found[0], true, nil
+}
+
 // List gives all downloads of an app that its owner may see, oldest first. The
 // manifest is among them only when it failed (classic §2.2).
 func List(tx *db.Tx, app asset.AppID) ([]Entry, error) {
@@ -88,10 +101,48 @@ func ManifestOf(tx *db.Tx, app asset.AppID) (Entry, bool, error) {
 	return found[0], true, nil
 }
 
-// Waiting gives up to n downloads of an app in the order they run: essential
-// first, then priority, then age (classic §3.2, design §12).
-func Waiting(tx *db.Tx, app asset.AppID, n int) ([]Entry, error) {
-	return list(tx, "app = ? AND state = 'waiting' ORDER BY essential DESC, priority DESC, seq LIMIT ?", app, n)
+// inOrder is the order in which downloads of one app run: essential first, then
+// priority, then age (classic §3.2, design §12).
+const inOrder = " ORDER BY essential DESC, priority DESC, seq"
+
+// Waiting gives all scheduled downloads of an app that do not run, in order.
+func Waiting(tx *db.Tx, app asset.AppID) ([]Entry, error) {
+	return list(tx, "app = ? AND state = 'waiting'"+inOrder, app)
+}
+
+// Unsettled gives the scheduled and running downloads of an app, in order.
+func Unsettled(tx *db.Tx, app asset.AppID) ([]Entry, error) {
+	return list(tx, "app = ? AND kind = 'file' AND state NOT IN ('finished', 'failed')"+inOrder, app)
+}
+
+// FailedEssential gives the essential downloads of the present round that failed.
+func FailedEssential(tx *db.Tx, app asset.AppID) ([]Entry, error) {
+	return list(tx, "app = ? AND kind = 'file' AND essential AND state = 'failed' ORDER BY seq", app)
+}
+
+// EssentialSample gives up to n essential downloads of the present round: those
+// that run first, then failed, waiting and finished ones.
+func EssentialSample(tx *db.Tx, app asset.AppID, n int) ([]Entry, error) {
+	return list(tx, `app = ? AND kind = 'file' AND essential
+		ORDER BY CASE state WHEN 'downloading' THEN 0 WHEN 'failed' THEN 1 WHEN 'waiting' THEN 2 ELSE 3 END, priority DESC, seq LIMIT ?`, app, n)
+}
+
+// Next gives up to n downloads of an app that may be tried at now, in order,
+// leaving out those on the hosts named.
+func Next(tx *db.Tx, app asset.AppID, now time.Time, without []string, n int) ([]Entry, error) {
+	args := []any{app, millis(now)}
+	for _, h := range without {
+		args = append(args, h)
+	}
+	marks := strings.TrimSuffix(strings.Repeat("?, ", len(without)), ", ")
+	return list(tx, "app = ? AND state = 'waiting' AND next_try <= ? AND host NOT IN ("+marks+")"+inOrder+" LIMIT ?", append(args, n)...)
+}
+
+// NextTry is when the next download that waits for a time may be tried; zero when none does.
+func NextTry(tx *db.Tx, now time.Time) (time.Time, error) {
+	var n sql.NullInt64
+	err := tx.QueryRow("SELECT min(next_try) FROM downloads WHERE state = 'waiting' AND next_try > ?", millis(now)).Scan(&n)
+	return fromMillis(n.Int64), err
 }
 
 // Apps names the apps that have a download waiting.
@@ -126,7 +177,7 @@ func NextDelivery(tx *db.Tx, app asset.AppID) (due bool, at time.Time, err error
 
 // EssentialCount sums up the essential downloads of an app's present round.
 type EssentialCount struct {
-	Pending, Failed, Undelivered int
+	Count, Pending, Failed, Undelivered int
 	Bytes, Total                 int64
 	Moved                        time.Time // when a byte of any last moved
 }
@@ -135,12 +186,12 @@ type EssentialCount struct {
 func Essential(tx *db.Tx, app asset.AppID) (EssentialCount, error) {
 	var c EssentialCount
 	var moved int64
-	err := tx.QueryRow(`SELECT
+	err := tx.QueryRow(`SELECT count(*),
 		coalesce(sum(state NOT IN ('finished', 'failed')), 0), coalesce(sum(state = 'failed'), 0),
 		coalesce(sum(delivery = 'due' AND deliveries = 0), 0),
 		coalesce(sum(bytes), 0), coalesce(sum(size), 0), coalesce(max(moved), 0)
 		FROM downloads WHERE app = ? AND essential AND kind = 'file'`, app).
-		Scan(&c.Pending, &c.Failed, &c.Undelivered, &c.Bytes, &c.Total, &moved)
+		Scan(&c.Count, &c.Pending, &c.Failed, &c.Undelivered, &c.Bytes, &c.Total, &moved)
 	c.Moved = fromMillis(moved)
 	return c, err
 }

@@ -152,6 +152,12 @@ func NotAcknowledged(tx *db.Tx, id string, next time.Time) error {
 	return err
 }
 
+// Postpone plans a delivery for later without counting it.
+func Postpone(tx *db.Tx, id string, next time.Time) error {
+	_, err := tx.Exec("UPDATE downloads SET next_delivery = ? WHERE id = ? AND delivery = 'due'", millis(next), id)
+	return err
+}
+
 // Hold stops offering a result to the extension; it waits for the app.
 func Hold(tx *db.Tx, id string) error {
 	_, err := tx.Exec("UPDATE downloads SET delivery = 'held' WHERE id = ? AND delivery = 'due'", id)
@@ -169,10 +175,11 @@ func NewRound(tx *db.Tx, app asset.AppID) error {
 	return err
 }
 
-// Adopt takes over a scheduled download that an answer names again: same
-// identifier, URL and size keep their bytes under the new rank.
+// Adopt takes over what InHand found for a download that an answer names again:
+// it keeps its bytes under the new rank, and a file in the inbox is offered anew.
 func Adopt(tx *db.Tx, id string, essential bool, p asset.Priority, now time.Time) error {
-	_, err := tx.Exec("UPDATE downloads SET essential = ?, priority = ?, next_try = 0, attempts = 0, moved = ? WHERE id = ?", essential, p, millis(now), id)
+	_, err := tx.Exec(`UPDATE downloads SET essential = ?, priority = ?, next_try = 0, attempts = 0, moved = ?, deliveries = 0, next_delivery = 0,
+		delivery = CASE delivery WHEN 'held' THEN 'due' ELSE delivery END WHERE id = ?`, essential, p, millis(now), id)
 	return err
 }
 

@@ -1,0 +1,160 @@
+package courier
+
+import (
+	"context"
+	"time"
+
+	"larder/asset"
+	"larder/extension"
+	"larder/internal/apps"
+	"larder/internal/db"
+	"larder/internal/exthost"
+	"larder/internal/queue"
+)
+
+// Ask asks the extension what to download (classic §2.5) and schedules the
+// answer in one transaction, in which also runs after. A download of the answer
+// that breaks a rule is recorded as failed and the others go on; an answer that
+// breaks the protocol changes nothing.
+func (c *Courier) Ask(ctx context.Context, app *apps.App, request asset.ContentRequest, manifest string, after func(*db.Tx) error) error {
+	req := extension.DownloadsRequest{ContentRequest: request, ManifestPath: manifest, ExtensionInfo: app.Remaining()}
+	return c.session(ctx, app, true, func(p *exthost.Process) error {
+		in := intake{app: app, request: request, now: time.Now(), named: map[string]bool{}}
+		var tx *db.Tx
+		begin := func() (err error) {
+			if tx == nil {
+				tx, err = c.DB.Begin(ctx)
+			}
+			return err
+		}
+		err := p.Downloads(ctx, req, func(d asset.Download) error {
+			if err := begin(); err != nil {
+				return err
+			}
+			return in.take(tx, d)
+		})
+		if err == nil {
+			err = begin()
+		}
+		if err == nil {
+			err = in.restrict(tx)
+		}
+		if err == nil {
+			err = after(tx)
+		}
+		if tx == nil {
+			return err
+		}
+		if err != nil {
+			tx.Rollback() // the first error is the one that tells
+			return err
+		}
+		return tx.Commit()
+	})
+}
+
+// intake files one answer.
+type intake struct {
+	app     *apps.App
+	request asset.ContentRequest
+	now     time.Time
+	named   map[string]bool
+}
+
+func (in *intake) take(tx *db.Tx, d asset.Download) error {
+	e := queue.Entry{App: in.app.ID(), Kind: queue.File, Download: d}
+	e.Group = in.app.Bundle.Group
+	err := in.judge(&d)
+	if err != nil {
+		e.Error = asset.AsError(err)
+		e.Identifier = d.Identifier[:min(len(d.Identifier), asset.MaxIdentifier)]
+		e.Body, e.Headers = nil, nil
+	}
+	in.named[e.Identifier] = true
+	if err == nil {
+		if adopted, err := in.adopt(tx, &d); adopted || err != nil {
+			return err
+		}
+	}
+	_, err = queue.Add(tx, e, in.now)
+	return err
+}
+
+func (in *intake) judge(d *asset.Download) error {
+	if in.named[d.Identifier] {
+		return &asset.Error{Code: asset.CodeAlreadyScheduled, Op: "schedule download", Subject: d.Identifier, Message: "the answer names this identifier twice",
+			Help: "give each download an identifier of its own"}
+	}
+	return Judge(in.app, d, in.request)
+}
+
+// Judge holds a download that an extension names to the rules; request is "" when
+// it is scheduled rather than answered.
+func Judge(app *apps.App, d *asset.Download, request asset.ContentRequest) error {
+	if err := d.Validate(); err != nil {
+		return err
+	}
+	refuse := func(code asset.Code, message, help string) error {
+		return &asset.Error{Code: code, Op: "schedule download", Subject: d.Identifier, Message: message, Help: help}
+	}
+	if d.Group != "" && d.Group != app.Bundle.Group {
+		return refuse(asset.CodeDownloadInvalid, "its app group is not the app's", "leave applicationGroupIdentifier out, or name "+string(app.Bundle.Group))
+	}
+	if d.Essential && !request.AllowsEssential() {
+		return refuse(asset.CodeEssentialNotPermitted, "essential downloads are only for an answer to install or update", "make it non-essential")
+	}
+	if r := app.Bundle.Restrictions; r != nil && !app.Launched() && !r.Allows(host(d.URL)) {
+		return refuse(asset.CodeDisallowedByDomain, "the host "+host(d.URL)+" is not on the app's BADownloadDomainAllowList, which holds until the first launch",
+			"add the host to the list in the app's Info.plist")
+	}
+	return nil
+}
+
+// adopt takes over a download that is in hand already: what an earlier answer
+// named keeps its bytes; a changed URL or size replaces what is not finished.
+func (in *intake) adopt(tx *db.Tx, d *asset.Download) (bool, error) {
+	old, found, err := queue.InHand(tx, in.app.ID(), d.Identifier)
+	switch {
+	case err != nil || !found:
+		return false, err
+	case old.URL == d.URL && old.FileSize == d.FileSize && old.Method == d.Method:
+		return true, queue.Adopt(tx, old.UniqueIdentifier, d.Essential, d.Priority, in.now)
+	case old.State == asset.StateFinished:
+		return false, nil
+	}
+	return false, queue.Drop(tx, old.UniqueIdentifier)
+}
+
+// restrict accounts the answer against the app's allowances, which hold until its
+// first launch: in the order the downloads run, each that does not fit is refused
+// (112) and the next is tried.
+func (in *intake) restrict(tx *db.Tx) error {
+	left := in.app.Remaining()
+	if left.RestrictedDownloadSizeRemaining == nil {
+		return nil
+	}
+	waiting, err := queue.Waiting(tx, in.app.ID())
+	if err != nil {
+		return err
+	}
+	for _, e := range waiting {
+		if e.Kind != queue.File || !in.named[e.Identifier] {
+			continue
+		}
+		rest := left.RestrictedDownloadSizeRemaining
+		if e.Essential {
+			rest = left.RestrictedEssentialDownloadSizeRemaining
+		}
+		if e.FileSize > *rest {
+			if err := queue.Fail(tx, e.UniqueIdentifier, overAllowance(&e, *rest), true, in.now); err != nil {
+				return err
+			}
+			continue
+		}
+		*rest -= e.FileSize
+		if err := apps.Spend(tx, in.app.ID(), e.Essential, e.FileSize); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+// Package courier carries requests to an app's downloader extension and results
+// back to it: it asks what to download and files the answer, and it hands over
+// what finished or failed until that is acknowledged. It keeps the extension's
+// daily budget. When to ask and when to deliver is the service's business.
+package courier
+
+import (
+	"context"
+	"time"
+
+	"larder/asset"
+	"larder/internal/apps"
+	"larder/internal/db"
+	"larder/internal/dirs"
+	"larder/internal/exthost"
+	"larder/internal/fsx"
+	"larder/internal/queue"
+)
+
+// Courier talks to extensions. DB, Dirs, FS and Cancel are required.
+type Courier struct {
+	DB   *db.DB
+	Dirs dirs.Dirs
+	FS   fsx.FS
+	// Cancel cancels a scheduled download on behalf of an extension.
+	Cancel func(ctx context.Context, e queue.Entry) error
+	// Scheduled is called when an extension scheduled a download.
+	Scheduled func()
+	// Log receives what extensions write to stderr; nil drops it.
+	Log func(app asset.AppID, line string)
+	// Deadline bounds each request; 0 means 60 s.
+	Deadline time.Duration
+
+	locks apps.Locks
+}
+
+// session starts the app's extension, lets f use it, ends it, and books the time
+// it used. The error is an *asset.Error 1007, or f's own.
+func (c *Courier) session(ctx context.Context, app *apps.App, answering bool, f func(*exthost.Process) error) error {
+	ext := app.Bundle.Extension
+	container := c.Dirs.Container(app.Bundle.Group)
+	if err := fsx.MkdirAll(c.FS, container, 0o700); err != nil {
+		return err
+	}
+	left, err := c.budget(ctx, app.ID())
+	if err != nil {
+		return err
+	}
+	deadline := c.Deadline
+	if deadline == 0 {
+		deadline = time.Minute
+	}
+	h := &handler{courier: c, app: app, answering: answering}
+	spec := exthost.Spec{Path: ext.Executable, AppID: app.ID(), Container: container, Handler: h, Deadline: min(deadline, left)}
+	if c.Log != nil {
+		spec.Log = func(line string) { c.Log(app.ID(), line) }
+	}
+	p, err := exthost.Start(ctx, spec)
+	if err != nil {
+		return err
+	}
+	err = f(p)
+	p.Close()
+	c.locks.Free(app.ID(), h)
+	used := p.Used()
+	if uerr := c.DB.Write(context.WithoutCancel(ctx), func(tx *db.Tx) error { return apps.Use(tx, app.ID(), time.Now(), used) }); err == nil {
+		err = uerr
+	}
+	return err
+}
+
+// budget gives what is left of the day; none is an error that says until when.
+func (c *Courier) budget(ctx context.Context, app asset.AppID) (left time.Duration, err error) {
+	now := time.Now()
+	err = c.DB.Read(ctx, func(tx *db.Tx) (err error) { left, err = apps.Budget(tx, app, now); return err })
+	if err == nil && left <= 0 {
+		err = &BudgetError{Until: apps.NextDay(now)}
+	}
+	return left, err
+}
+
+// BudgetError says that the extension has used up its day (classic §2.8).
+type BudgetError struct{ Until time.Time }
+
+// Error says until when, in UTC.
+func (e *BudgetError) Error() string {
+	return "the extension has run for 10 minutes today; it may run again from " + e.Until.Format(time.RFC3339)
+}
+
+// Unwrap gives the *asset.Error that crosses an API.
+func (e *BudgetError) Unwrap() error {
+	return &asset.Error{Code: asset.CodeExtensionFailed, Op: "run extension", Message: e.Error(),
+		Help: "let it answer quickly; \"larder simulate\" resets the budget while you develop"}
+}

@@ -1,0 +1,136 @@
+package courier
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"larder/asset"
+	"larder/extension"
+	"larder/internal/apps"
+	"larder/internal/db"
+	"larder/internal/exthost"
+	"larder/internal/queue"
+)
+
+// batch is how many results one look into the queue takes along.
+const batch = 64
+
+// Deliver hands results that are due to the extension, in one session, until
+// none is due. A result that the extension fails on is due again later, five
+// times at most, and is then held for the app; when the extension dies, the rest
+// waits for the next call. Without an extension all are held for the app.
+func (c *Courier) Deliver(ctx context.Context, app *apps.App) error {
+	due, err := c.due(ctx, app.ID())
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	if app.Bundle.Extension == nil {
+		return c.holdAll(ctx, app.ID(), due)
+	}
+	began := false
+	err = c.session(ctx, app, false, func(p *exthost.Process) error {
+		began = true
+		for len(due) > 0 {
+			for _, e := range due {
+				if err := c.hand(ctx, p, &e); err != nil {
+					return err
+				}
+			}
+			if due, err = c.due(ctx, app.ID()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var spent *BudgetError
+	switch {
+	case errors.As(err, &spent):
+		return c.each(ctx, due, func(tx *db.Tx, e *queue.Entry) error { return queue.Postpone(tx, e.UniqueIdentifier, spent.Until) })
+	case err != nil && !began && ctx.Err() == nil:
+		return errors.Join(err, c.each(ctx, due, refused))
+	}
+	return err
+}
+
+func refused(tx *db.Tx, e *queue.Entry) error {
+	return queue.NotAcknowledged(tx, e.UniqueIdentifier, time.Now().Add(again(e.Deliveries)))
+}
+
+func (c *Courier) due(ctx context.Context, app asset.AppID) (out []queue.Entry, err error) {
+	err = c.DB.Read(ctx, func(tx *db.Tx) (err error) { out, err = queue.Undelivered(tx, app, time.Now(), batch); return err })
+	return out, err
+}
+
+func (c *Courier) holdAll(ctx context.Context, app asset.AppID, due []queue.Entry) error {
+	for len(due) > 0 {
+		err := c.each(ctx, due, func(tx *db.Tx, e *queue.Entry) error { return queue.Hold(tx, e.UniqueIdentifier) })
+		if err != nil {
+			return err
+		}
+		if due, err = c.due(ctx, app); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Courier) each(ctx context.Context, due []queue.Entry, f func(*db.Tx, *queue.Entry) error) error {
+	return c.DB.Write(ctx, func(tx *db.Tx) error {
+		for n := range due {
+			if err := f(tx, &due[n]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// hand offers one result. The error is one that ended the session.
+func (c *Courier) hand(ctx context.Context, p *exthost.Process, e *queue.Entry) error {
+	var said error
+	if e.State == asset.StateFinished {
+		said = p.BackgroundDownloadFinished(ctx, e.Download, e.Path)
+	} else {
+		said = p.BackgroundDownloadFailed(ctx, e.Download, e.Error)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx) // the service stops: this was no refusal
+	case errors.Is(said, exthost.ErrEnded):
+		return said // it was not even asked
+	}
+	err := c.DB.Write(ctx, func(tx *db.Tx) error {
+		switch {
+		case said == nil:
+			return queue.Acknowledged(tx, e.UniqueIdentifier)
+		case errors.Is(said, extension.ErrNotHandled):
+			return queue.Hold(tx, e.UniqueIdentifier)
+		}
+		return refused(tx, e)
+	})
+	if err != nil {
+		return err
+	}
+	if said == nil && e.Path != "" {
+		if err := c.FS.Remove(e.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err // acknowledged without being moved: it is not wanted (classic §7)
+		}
+	}
+	select {
+	case <-p.Done():
+		return said
+	default:
+		return nil
+	}
+}
+
+// again is how long after a failed delivery the next follows: 1 s, 10 s, 100 s, …
+func again(deliveries int) time.Duration {
+	d := time.Second
+	for range deliveries {
+		d *= 10
+	}
+	return min(d, time.Hour)
+}

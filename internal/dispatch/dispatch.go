@@ -1,0 +1,155 @@
+// Package dispatch runs the queue: it deals out connections as policy says, lets
+// transfer fetch, and writes what came of it into the rows. One goroutine (the
+// service's loop) calls Pass; each running download has a goroutine of its own.
+// A download that cannot run always has a reason, see Why.
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"larder/asset"
+	"larder/internal/apps"
+	"larder/internal/db"
+	"larder/internal/dirs"
+	"larder/internal/fsx"
+	"larder/internal/policy"
+	"larder/internal/queue"
+	"larder/internal/transfer"
+)
+
+// Dispatcher runs downloads. DB, Dirs and FS are required.
+type Dispatcher struct {
+	DB   *db.DB
+	Dirs dirs.Dirs
+	FS   fsx.FS
+	// Transport, nil for the network; Stall as in transfer.Fetcher.
+	Transport http.RoundTripper
+	Stall     time.Duration
+	Limits    policy.Limits
+	// Boot names the machine's present boot, "" when unknown: bytes written in
+	// the same boot survive kill -9 unsynced.
+	Boot string
+	// Free tells the free bytes of a folder's disk; nil asks the disk.
+	Free func(dir string) (int64, error)
+	// Reserve is left free for the rest of the machine; 0 means 64 MiB.
+	Reserve int64
+	// Changed is called after anything that may change what runs next.
+	Changed func()
+	// Observe hears of every change of a download, after it was committed.
+	Observe func(asset.EventType, asset.AppID, asset.DownloadStatus)
+
+	once    sync.Once
+	fetcher transfer.Fetcher
+	running running
+	hosts   hosts
+}
+
+// MaxManifest bounds the bytes of a manifest; a larger one is refused (1012).
+const MaxManifest = 64 << 20
+
+func (d *Dispatcher) init() {
+	d.once.Do(func() {
+		if d.Free == nil {
+			d.Free = fsx.Free
+		}
+		if d.Reserve == 0 {
+			d.Reserve = 64 << 20
+		}
+		d.fetcher = transfer.Fetcher{FS: d.FS, Transport: d.Transport, Stall: d.Stall, Journal: &transfer.Journal{Record: d.record}}
+		d.running.runs = map[string]*run{}
+		d.running.served = map[asset.AppID]int64{}
+		d.hosts.bad = map[string]trouble{}
+	})
+}
+
+// record stores synced progress: the step between the bytes and the states.
+func (d *Dispatcher) record(marks []transfer.Mark) error {
+	now := time.Now()
+	return d.DB.Write(context.Background(), func(tx *db.Tx) error {
+		for _, m := range marks {
+			if err := queue.Mark(tx, m.ID, m.Held.Bytes, m.Held.Total, m.Held.Validator, d.Boot, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Pass starts and stops transfers until connections and rules fit. It returns
+// when time alone will change something; zero when only an event will.
+func (d *Dispatcher) Pass(ctx context.Context) (time.Time, error) {
+	d.init()
+	now := time.Now()
+	var ready map[asset.AppID][]policy.Item
+	var entries map[string]started
+	var next time.Time
+	err := d.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		ready, entries, next, err = d.candidates(tx, now)
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	plan := policy.Assign(d.Limits, d.running.list(), ready, d.running.shares(ready))
+	for _, id := range plan.Yield {
+		d.running.stop(id, errYield)
+	}
+	for _, id := range plan.Start {
+		if err := d.start(ctx, entries[id]); err != nil {
+			return time.Time{}, err
+		}
+	}
+	return next, nil
+}
+
+var (
+	errYield    = errors.New("another download has the connection")
+	errPaused   = errors.New("the installation was paused")
+	errStopping = errors.New("the service is stopping")
+)
+
+// started is what a transfer needs to know of its row and its app.
+type started struct {
+	queue.Entry
+	app  apps.App
+	rank policy.Item
+}
+
+// allow holds every hop of an app that was never launched to its domain list.
+func (s started) allow(u *url.URL) error {
+	r := s.app.Bundle.Restrictions
+	if s.app.Launched() || r == nil || r.Allows(u.Hostname()) {
+		return nil
+	}
+	return &asset.Error{Code: asset.CodeDisallowedByDomain, Op: "fetch", Subject: u.Hostname(), Message: "the host is not on the app's BADownloadDomainAllowList, which holds until the first launch",
+		Help: "add the host to BADownloadDomainAllowList, also those that a redirect leads to"}
+}
+
+// Stop ends the transfers that keep says no to, and waits until their bytes are
+// safe and their rows say so. Their downloads go back to the queue.
+func (d *Dispatcher) Stop(keep func(app asset.AppID, id string) bool) {
+	d.init()
+	for _, r := range d.running.stopAll(keep) {
+		<-r.done
+	}
+}
+
+// Close stops everything; Pass must not be called any more.
+func (d *Dispatcher) Close() {
+	d.init()
+	d.running.close()
+	for _, r := range d.running.stopAll(func(asset.AppID, string) bool { return false }) {
+		<-r.done
+	}
+}
+
+// Live gives the bytes of a running download, which run ahead of its row.
+func (d *Dispatcher) Live(id string) (bytes, total int64, ok bool) {
+	d.init()
+	return d.running.live(id)
+}

@@ -1,0 +1,155 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"larder/asset"
+	"larder/internal/db"
+	"larder/internal/fsx"
+	"larder/internal/queue"
+	"larder/internal/transfer"
+)
+
+// quiet is the least time between two progress events of one download.
+const quiet = 200 * time.Millisecond
+
+// start marks the row and lets a goroutine fetch.
+func (d *Dispatcher) start(ctx context.Context, s started) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	r := &run{started: s, begun: time.Now(), cancel: cancel, done: make(chan struct{})}
+	r.bytes.Store(s.Bytes)
+	r.total.Store(s.Expected())
+	if !d.running.add(r) {
+		cancel(nil)
+		return nil
+	}
+	err := d.DB.Write(ctx, func(tx *db.Tx) error { return queue.Start(tx, s.UniqueIdentifier, d.Boot) })
+	if err != nil {
+		cancel(nil)
+		d.running.remove(r)
+		if asset.CodeOf(err) != asset.CodeInternal {
+			return nil // cancelled or removed since the candidates were read
+		}
+		return err
+	}
+	go func() {
+		defer cancel(nil)
+		d.fetch(ctx, r)
+		d.running.remove(r)
+		d.Changed()
+	}()
+	return nil
+}
+
+// fetch makes one attempt and settles what came of it.
+func (d *Dispatcher) fetch(ctx context.Context, r *run) {
+	path, inbox := d.partial(&r.Entry), d.inbox(&r.Entry)
+	if size, ok := d.moved(&r.Entry, inbox); ok {
+		d.finished(r, inbox, size)
+		return
+	}
+	for _, dir := range []string{filepath.Dir(path), filepath.Dir(inbox)} {
+		if err := fsx.MkdirAll(d.FS, dir, 0o700); err != nil {
+			d.failed(ctx, r, transfer.Held{}, diskFailure(dir, err))
+			return
+		}
+	}
+	job := transfer.Job{ID: r.UniqueIdentifier, URL: r.URL, Method: r.Method, Headers: r.Headers, Body: r.Body, Path: path,
+		Held: d.trusted(&r.Entry, path), Size: r.FileSize, Allow: r.allow, Events: d.events(r)}
+	if r.Kind == queue.Manifest {
+		job.MaxBytes = MaxManifest
+	}
+	held, err := d.fetcher.Fetch(ctx, job)
+	var fail *transfer.Failure
+	if errors.As(err, &fail) {
+		d.failed(ctx, r, held, fail)
+		return
+	}
+	if err := fsx.Move(d.FS, path, inbox); err != nil {
+		d.failed(ctx, r, held, diskFailure(inbox, err))
+		return
+	}
+	d.finished(r, inbox, held.Bytes)
+}
+
+// moved tells that an earlier run died between the move to the inbox and the row.
+func (d *Dispatcher) moved(e *queue.Entry, inbox string) (int64, bool) {
+	info, err := d.FS.Stat(inbox)
+	if err != nil || !info.Mode().IsRegular() {
+		return 0, false
+	}
+	return info.Size(), info.Size() == e.Bytes
+}
+
+// trusted says what is held. Within one boot the file's own length counts, since
+// kill -9 loses nothing that was written; after a power cut only synced bytes do.
+func (d *Dispatcher) trusted(e *queue.Entry, path string) transfer.Held {
+	h := transfer.Held{Bytes: e.Bytes, Validator: e.Validator, Total: e.Total}
+	if d.Boot == "" || e.Boot != d.Boot || e.Validator == "" {
+		return h
+	}
+	info, err := d.FS.Stat(path)
+	if err != nil {
+		return h
+	}
+	if n := info.Size(); n > h.Bytes && (h.Total == 0 || n <= h.Total) {
+		h.Bytes = n
+	}
+	return h
+}
+
+func (d *Dispatcher) events(r *run) transfer.Events {
+	var told time.Time
+	return transfer.Events{
+		Began: func(offset, total int64) {
+			d.hosts.reached(r.Host)
+			r.bytes.Store(offset)
+			r.total.Store(max(total, r.FileSize))
+			r.resumable.Store(r.Method != "POST")
+			d.observe(asset.EventBegan, r, asset.StateDownloading, nil)
+		},
+		Progress: func(bytes, total int64) {
+			d.running.serve(r.App, bytes-r.bytes.Swap(bytes))
+			if now := time.Now(); now.Sub(told) >= quiet {
+				told = now
+				d.observe(asset.EventProgress, r, asset.StateDownloading, nil)
+			}
+		},
+	}
+}
+
+func (d *Dispatcher) observe(t asset.EventType, r *run, state asset.DownloadState, reason *asset.Reason) {
+	if d.Observe == nil {
+		return
+	}
+	d.Observe(t, r.App, asset.DownloadStatus{Identifier: r.Identifier, UniqueIdentifier: r.UniqueIdentifier, State: state, Essential: r.Essential,
+		Priority: r.Priority, Bytes: r.bytes.Load(), TotalBytes: r.total.Load(), Reason: reason})
+}
+
+func (d *Dispatcher) partial(e *queue.Entry) string {
+	return filepath.Join(d.Dirs.Partial(e.Group, e.App), e.UniqueIdentifier)
+}
+
+func (d *Dispatcher) inbox(e *queue.Entry) string {
+	return filepath.Join(d.Dirs.Inbox(e.Group, e.App), e.UniqueIdentifier)
+}
+
+// Discard removes the bytes of downloads that were cancelled or dropped.
+func (d *Dispatcher) Discard(e *queue.Entry) error {
+	var errs []error
+	for _, p := range []string{d.partial(e), d.inbox(e)} {
+		if err := d.FS.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func diskFailure(path string, err error) *transfer.Failure {
+	return &transfer.Failure{Kind: transfer.KindDisk, Err: &asset.Error{Code: asset.CodeInternal, Domain: asset.DomainLarder, Op: "store download", Subject: path,
+		Message: "the disk says", Err: err, Help: "check the disk and the permissions of the folder"}}
+}

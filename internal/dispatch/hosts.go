@@ -1,0 +1,63 @@
+package dispatch
+
+import (
+	"sync"
+	"time"
+
+	"larder/asset"
+)
+
+// hosts remembers which servers cannot be reached, so that a thousand waiting
+// downloads do not each find out. It is memory only: a new service asks again.
+type hosts struct {
+	mu  sync.Mutex
+	bad map[string]trouble
+}
+
+type trouble struct {
+	since, until time.Time
+	reason       *asset.Reason
+}
+
+// failed notes that host could not be reached since, and is not to be asked until.
+func (h *hosts) failed(host string, since, until time.Time, reason *asset.Reason) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bad[host] = trouble{since, until, reason}
+}
+
+// since is when host was first not reached; otherwise when it was.
+func (h *hosts) since(host string, otherwise time.Time) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t, ok := h.bad[host]; ok {
+		return t.since
+	}
+	return otherwise
+}
+
+func (h *hosts) reached(host string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.bad, host)
+}
+
+func (h *hosts) state(host string) (time.Time, *asset.Reason) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.bad[host]
+	return t.until, t.reason
+}
+
+// away names the hosts that are not to be asked yet, and when the first may be.
+func (h *hosts) away(now time.Time) (names []string, until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for host, t := range h.bad {
+		if t.until.After(now) {
+			names = append(names, host)
+			until = earlier(until, t.until)
+		}
+	}
+	return names, until
+}

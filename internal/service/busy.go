@@ -1,0 +1,74 @@
+package service
+
+import (
+	"context"
+	"sync"
+
+	"larder/asset"
+)
+
+// busy holds the apps whose extension runs: one session per app at a time.
+type busy struct {
+	mu      sync.Mutex
+	running map[asset.AppID]*session
+	stopped bool
+}
+
+type session struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// begin gives a context for a session of app; false when one runs already.
+func (b *busy) begin(app asset.AppID) (context.Context, func(), bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped || b.running[app] != nil {
+		return nil, nil, false
+	}
+	if b.running == nil {
+		b.running = map[asset.AppID]*session{}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	x := &session{cancel: cancel, done: make(chan struct{})}
+	b.running[app] = x
+	return ctx, func() {
+		cancel()
+		b.mu.Lock()
+		delete(b.running, app)
+		b.mu.Unlock()
+		close(x.done)
+	}, true
+}
+
+func (b *busy) is(app asset.AppID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.running[app] != nil
+}
+
+// end stops the session of app and waits for it.
+func (b *busy) end(app asset.AppID) {
+	b.mu.Lock()
+	x := b.running[app]
+	b.mu.Unlock()
+	if x != nil {
+		x.cancel()
+		<-x.done
+	}
+}
+
+// stop ends all sessions; none begins afterwards.
+func (b *busy) stop() {
+	b.mu.Lock()
+	b.stopped = true
+	var all []*session
+	for _, x := range b.running {
+		x.cancel()
+		all = append(all, x)
+	}
+	b.mu.Unlock()
+	for _, x := range all {
+		<-x.done
+	}
+}

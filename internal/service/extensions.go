@@ -1,0 +1,94 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"larder/asset"
+	"larder/internal/apps"
+	"larder/internal/db"
+	"larder/internal/lifecycle"
+	"larder/internal/queue"
+)
+
+// session runs f for an app whose extension does not run yet, beside the loop.
+func (s *Service) session(app *apps.App, f func(ctx context.Context)) {
+	ctx, end, ok := s.busy.begin(app.ID())
+	if !ok {
+		return
+	}
+	s.work.Go(func() {
+		f(ctx)
+		end()
+		s.Wake()
+	})
+}
+
+// ask asks an app's extension what to download (classic §2.2, step 5).
+func (s *Service) ask(app *apps.App) {
+	s.session(app, func(ctx context.Context) {
+		manifest, err := s.manifest(ctx, app)
+		if err == nil {
+			err = s.courier.Ask(ctx, app, app.Life.Request, manifest.Path, func(tx *db.Tx) error {
+				return applyTo(tx, app.ID(), lifecycle.Event{Kind: lifecycle.Answered})
+			})
+		}
+		if ctx.Err() != nil {
+			return // stopped: the step is done again
+		}
+		if err != nil {
+			s.config.Log.Warn("the extension failed", "app", app.ID(), "error", err)
+			reason := lifecycle.Failed(asset.WhyExtension, asset.AsError(err), time.Now())
+			err = s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ExtensionFailed, Reason: reason})
+		} else {
+			err = s.change(ctx, func(*db.Tx) (asset.AppID, error) { return app.ID(), nil })
+		}
+		if err = errors.Join(err, s.dropManifest(ctx, manifest)); err != nil && ctx.Err() == nil {
+			s.config.Log.Error("recording the extension's answer failed; asking again", "app", app.ID(), "error", err)
+		}
+	})
+}
+
+func (s *Service) manifest(ctx context.Context, app *apps.App) (e queue.Entry, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) (err error) { e, _, err = queue.ManifestOf(tx, app.ID()); return err })
+	return e, err
+}
+
+// dropManifest removes the manifest once the call has returned (classic §2.5).
+func (s *Service) dropManifest(ctx context.Context, e queue.Entry) error {
+	if e.UniqueIdentifier == "" || e.State != asset.StateFinished {
+		return nil
+	}
+	if err := s.db.Write(ctx, func(tx *db.Tx) error { return queue.Drop(tx, e.UniqueIdentifier) }); err != nil {
+		return err
+	}
+	return s.dispatcher.Discard(&e)
+}
+
+// deliver hands over results that are due, once the gate no longer waits for
+// essential downloads (classic §2.2, step 9).
+func (s *Service) deliver(ctx context.Context, app *apps.App) (time.Time, error) {
+	if !app.Life.Gate.Open && app.Life.Outcome == nil {
+		return time.Time{}, nil
+	}
+	var due bool
+	var at time.Time
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) { due, at, err = queue.NextDelivery(tx, app.ID()); return err })
+	if err != nil || !due {
+		return time.Time{}, err
+	}
+	if at.After(time.Now()) {
+		return at, nil
+	}
+	s.session(app, func(ctx context.Context) {
+		err := s.courier.Deliver(ctx, app)
+		if err != nil && ctx.Err() == nil {
+			s.config.Log.Warn("handing over results failed; they are kept and offered again", "app", app.ID(), "error", err)
+		}
+		if err := s.change(context.WithoutCancel(ctx), func(*db.Tx) (asset.AppID, error) { return app.ID(), nil }); err != nil {
+			s.config.Log.Warn("telling about results failed", "app", app.ID(), "error", err)
+		}
+	})
+	return time.Time{}, nil
+}

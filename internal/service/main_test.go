@@ -1,0 +1,104 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"larder/asset"
+	"larder/extension"
+	"larder/internal/dirs"
+)
+
+// The test binary is also the extension of the test apps, and the service of the
+// tests that kill one.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "loader" {
+		extension.Main(loader{})
+		return
+	}
+	if dir := os.Getenv("LARDER_TEST_SERVICE"); dir != "" {
+		os.Exit(serveForReal(dir))
+	}
+	os.Exit(m.Run())
+}
+
+func serveForReal(dir string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	d, err := dirs.Find(dir)
+	if err == nil {
+		var s *Service
+		if s, err = Open(ctx, Config{Dirs: d, Version: "test"}); err == nil {
+			err = s.Run(ctx)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// manifest is what the test apps' extension reads: what to fetch, and how to misbehave.
+type manifest struct {
+	Downloads []asset.Download
+	Behave    string // crash, hang, refuse (finished files), repeat, reschedule
+	Many      int    // that many downloads more, all alike but for the identifier
+	Flood     int64  // that many bytes on standard output first
+}
+
+type loader struct{}
+
+func (loader) Downloads(_ context.Context, r extension.Request) ([]asset.Download, error) {
+	text, err := os.ReadFile(r.ManifestPath)
+	if err != nil {
+		return nil, err
+	}
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile("asked", fmt.Appendf(nil, "%s %v", r.ContentRequest, r.Info.RestrictedDownloadSizeRemaining != nil), 0o600); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile("behave", []byte(m.Behave), 0o600); err != nil {
+		return nil, err
+	}
+	switch m.Behave {
+	case "crash":
+		os.Exit(3)
+	case "hang":
+		time.Sleep(time.Hour)
+	}
+	for n := range m.Many {
+		d := m.Downloads[0]
+		d.Identifier = fmt.Sprint("many-", n)
+		m.Downloads = append(m.Downloads, d)
+	}
+	return m.Downloads, nil
+}
+
+func (loader) BackgroundDownloadFinished(_ context.Context, d asset.Download, path string, _ extension.Service) error {
+	if behave, _ := os.ReadFile("behave"); string(behave) == "refuse" {
+		return fmt.Errorf("not now")
+	}
+	return os.Rename(path, d.Identifier)
+}
+
+func (loader) BackgroundDownloadFailed(ctx context.Context, d asset.Download, cause *asset.Error, s extension.Service) error {
+	if err := os.WriteFile(d.Identifier+".failed", []byte(cause.Error()), 0o600); err != nil {
+		return err
+	}
+	if behave, _ := os.ReadFile("behave"); string(behave) == "reschedule" && d.Essential {
+		d.Essential = false
+		return s.ScheduleDownload(ctx, d)
+	}
+	return nil
+}

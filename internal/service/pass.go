@@ -1,0 +1,182 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"larder/asset"
+	"larder/internal/apps"
+	"larder/internal/bundle"
+	"larder/internal/db"
+	"larder/internal/lifecycle"
+	"larder/internal/queue"
+)
+
+// patience is how long the gate waits while no byte moves (design §12).
+const patience = 30 * time.Minute
+
+// pass looks at everything once and starts what can be done now. It returns when
+// time alone will change something.
+func (s *Service) pass(ctx context.Context) (time.Time, error) {
+	var underWay, all []apps.App
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if all, err = apps.List(tx); err != nil {
+			return err
+		}
+		underWay, err = apps.UnderWay(tx)
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	var next time.Time
+	for _, app := range underWay {
+		at, err := s.drive(ctx, &app)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("app %s at %s: %w", app.ID(), app.Life.Phase, err)
+		}
+		next = earlier(next, at)
+	}
+	for _, app := range all {
+		at, err := s.deliver(ctx, &app)
+		if err != nil {
+			return time.Time{}, err
+		}
+		next = earlier(next, at)
+	}
+	at, err := s.dispatcher.Pass(ctx)
+	return earlier(next, at), err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// drive does the next step of one app's installation, update or check.
+func (s *Service) drive(ctx context.Context, app *apps.App) (time.Time, error) {
+	now := time.Now()
+	switch app.Life.Work() {
+	case lifecycle.WorkStep:
+		return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.Step, Has: has(app)})
+	case lifecycle.WorkManifest:
+		return s.driveManifest(ctx, app, now)
+	case lifecycle.WorkAsk:
+		s.ask(app)
+	case lifecycle.WorkWait:
+		return s.driveEssential(ctx, app, now)
+	}
+	return time.Time{}, nil
+}
+
+func has(app *apps.App) lifecycle.Has {
+	b := app.Bundle
+	return lifecycle.Has{Manifest: b.ManifestURL != "", Extension: b.Extension != nil}
+}
+
+// driveManifest schedules the manifest, and goes on when it has ended.
+func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Time) (time.Time, error) {
+	var e queue.Entry
+	var found bool
+	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if e, found, err = queue.ManifestOf(tx, app.ID()); err != nil || found {
+			return err
+		}
+		e, err = queue.Add(tx, queue.Entry{App: app.ID(), Kind: queue.Manifest, Download: asset.Download{
+			Identifier: string(app.ID()) + ".manifest", URL: app.Bundle.ManifestURL, Group: app.Bundle.Group}}, now)
+		return err
+	})
+	switch {
+	case err != nil:
+		return time.Time{}, err
+	case e.State == asset.StateFinished:
+		return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ManifestFetched, Has: has(app)})
+	case e.State == asset.StateFailed:
+		return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ManifestFailed, Reason: lifecycle.Failed(asset.WhyManifest, e.Error, now)})
+	}
+	return s.lose(ctx, app, e.Moved, now)
+}
+
+// driveEssential ends the installation when the essential set has settled.
+func (s *Service) driveEssential(ctx context.Context, app *apps.App, now time.Time) (time.Time, error) {
+	var c queue.EssentialCount
+	var failed []queue.Entry
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if c, err = queue.Essential(tx, app.ID()); err != nil || c.Failed == 0 {
+			return err
+		}
+		failed, err = queue.FailedEssential(tx, app.ID())
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	if c.Pending > 0 {
+		return s.lose(ctx, app, c.Moved, now)
+	}
+	e := lifecycle.Event{Kind: lifecycle.EssentialSettled}
+	if len(failed) > 0 {
+		e.Reason = lifecycle.Failed(asset.WhyEssential, failed[0].Error, now)
+		if app.Bundle.EssentialFailure != bundle.FailureOpen && !app.Life.Launched {
+			if app.Life.Outcome != nil {
+				return time.Time{}, nil // held already
+			}
+			e.Kind = lifecycle.EssentialHeld
+			e.Reason.Unblock = "cancel the installation, or launch with --anyway, to start without it"
+		}
+	}
+	return time.Time{}, s.apply(ctx, app.ID(), e)
+}
+
+// lose opens the gate when no byte has moved for too long; the downloads go on.
+func (s *Service) lose(ctx context.Context, app *apps.App, moved, now time.Time) (time.Time, error) {
+	if app.Life.Gate.Open {
+		return time.Time{}, nil
+	}
+	if since := app.Life.Gate.Reason; since != nil && since.Since.After(moved) {
+		moved = since.Since // paused or held back before
+	}
+	if end := moved.Add(patience); now.Before(end) {
+		return end, nil
+	}
+	return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.NoProgress})
+}
+
+// apply is the one door to an app's life cycle: it computes, writes and publishes.
+func (s *Service) apply(ctx context.Context, id asset.AppID, e lifecycle.Event) error {
+	return s.change(ctx, func(tx *db.Tx) (asset.AppID, error) { return id, applyTo(tx, id, e) })
+}
+
+func applyTo(tx *db.Tx, id asset.AppID, e lifecycle.Event) error {
+	if e.At.IsZero() {
+		e.At = time.Now()
+	}
+	app, err := apps.Get(tx, id)
+	if err != nil {
+		return err
+	}
+	return apps.SetLife(tx, id, lifecycle.Next(app.Life, e))
+}
+
+// change runs f, and then tells the world how the app it names stands.
+func (s *Service) change(ctx context.Context, f func(*db.Tx) (asset.AppID, error)) error {
+	var app apps.App
+	err := s.db.Write(ctx, func(tx *db.Tx) error {
+		id, err := f(tx)
+		if err != nil {
+			return err
+		}
+		app, err = apps.Get(tx, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	status := appStatus(&app)
+	s.hub.Publish(asset.Event{Type: asset.EventApp, App: app.ID(), AppState: &status})
+	s.Wake()
+	return nil
+}

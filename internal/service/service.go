@@ -1,0 +1,201 @@
+// Package service is the background service: one short loop that looks at what
+// is durable and does what comes next (fetch a manifest, ask an extension, hand
+// over results, run downloads), and the local API over it. It alone writes the
+// data directory. It may be killed at any moment: everything it needs is in the
+// database and on the disk, and every step may be done twice.
+package service
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"larder/asset"
+	"larder/internal/apps"
+	"larder/internal/courier"
+	"larder/internal/db"
+	"larder/internal/dirs"
+	"larder/internal/dispatch"
+	"larder/internal/fsx"
+	"larder/internal/localapi"
+	"larder/internal/policy"
+	"larder/internal/queue"
+)
+
+// Config says where and how a service runs. Only Dirs is required.
+type Config struct {
+	Dirs    dirs.Dirs
+	Version string
+	Log     *slog.Logger
+	FS      fsx.FS // nil: the operating system's
+	// Transport fetches; nil for the network.
+	Transport http.RoundTripper
+	// Listen makes the sockets; nil for localapi.Listen.
+	Listen func(path string) (net.Listener, error)
+	// Boot names the machine's boot; nil asks the system.
+	Boot func() string
+	// Free tells the free bytes of a disk; nil asks the disk.
+	Free func(dir string) (int64, error)
+	// Stall and Deadline as in transfer.Fetcher and courier.Courier.
+	Stall    time.Duration
+	Deadline time.Duration
+	Limits   policy.Limits
+	DB       db.Options
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.FS == nil {
+		c.FS = fsx.OS()
+	}
+	if c.Listen == nil {
+		c.Listen = localapi.Listen
+	}
+	if c.Boot == nil {
+		c.Boot = fsx.BootID
+	}
+	return c
+}
+
+// Service is an opened service.
+type Service struct {
+	config     Config
+	db         *db.DB
+	lock       *fsx.FileLock
+	hub        localapi.Hub
+	server     *localapi.Server
+	dispatcher *dispatch.Dispatcher
+	courier    *courier.Courier
+	sockets    sockets
+
+	wake chan struct{} // one slot: something changed
+	busy busy          // extensions that run
+	work sync.WaitGroup
+}
+
+// Open takes the data directory, brings database and folders into order after
+// whatever happened before, and listens. Code 1015 when another service has it.
+func Open(ctx context.Context, c Config) (*Service, error) {
+	c = c.withDefaults()
+	if err := fsx.MkdirAll(c.FS, c.Dirs.Data, 0o700); err != nil {
+		return nil, configuration("make data directory", c.Dirs.Data, err)
+	}
+	lock, err := fsx.Lock(c.Dirs.LockFile())
+	if errors.Is(err, fsx.ErrLocked) {
+		return nil, &asset.Error{Code: asset.CodeState, Op: "start service", Subject: c.Dirs.Data, Message: "another service runs on this data directory", Err: err,
+			Help: "use that one, stop it first, or name another folder with --data"}
+	}
+	if err != nil {
+		return nil, configuration("lock data directory", c.Dirs.Data, err)
+	}
+	s := &Service{config: c, lock: lock, wake: make(chan struct{}, 1)}
+	if s.db, err = db.Open(ctx, c.Dirs.Database(), c.DB); err != nil {
+		lock.Unlock()
+		return nil, err
+	}
+	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: c.Free,
+		Changed: s.Wake, Observe: s.observe}
+	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
+		Log: func(app asset.AppID, line string) { c.Log.Info("extension", "app", app, "line", line) }}
+	s.server = localapi.NewServer(s, &s.hub, s.self())
+	if err := s.recover(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if err := s.listen(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func configuration(op, subject string, err error) error {
+	return &asset.Error{Code: asset.CodeConfiguration, Op: op, Subject: subject, Message: "it cannot be used", Err: err,
+		Help: "check that the folder is yours and that its disk has space, or name another with --data"}
+}
+
+func (s *Service) self() asset.ServiceStatus {
+	return asset.ServiceStatus{Version: s.config.Version, PID: os.Getpid(), DataDir: s.config.Dirs.Data}
+}
+
+// recover puts back what was running, and sweeps what belongs to no app.
+func (s *Service) recover(ctx context.Context) error {
+	var known []apps.App
+	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if err := queue.Interrupted(tx); err != nil {
+			return err
+		}
+		known, err = apps.List(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.sweep(known)
+}
+
+// Run does the service's work until ctx ends, and returns nil then.
+func (s *Service) Run(ctx context.Context) error {
+	defer s.Close()
+	for {
+		next, err := s.pass(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.config.Log.Error("pass failed; trying again", "error", err)
+			next = time.Now().Add(time.Second)
+		}
+		if !s.sleep(ctx, next) {
+			return nil
+		}
+	}
+}
+
+// sleep waits until something changes or next has come; false when ctx ended.
+func (s *Service) sleep(ctx context.Context, next time.Time) bool {
+	var alarm <-chan time.Time
+	if !next.IsZero() {
+		t := time.NewTimer(max(time.Until(next), 0))
+		defer t.Stop()
+		alarm = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-s.wake:
+	case <-alarm:
+	}
+	return true
+}
+
+// Wake makes the loop look again.
+func (s *Service) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close stops transfers, keeping their bytes, ends extensions and sockets, and
+// frees the data directory. Run calls it; it may be called twice.
+func (s *Service) Close() {
+	if s.lock == nil {
+		return
+	}
+	s.server.Close()
+	s.busy.stop()
+	s.dispatcher.Close()
+	s.work.Wait()
+	s.sockets.removeAll()
+	s.db.Close()
+	s.lock.Unlock()
+	s.lock = nil
+}
+
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,129 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"larder/asset"
+	"larder/internal/apps"
+	"larder/internal/db"
+	"larder/internal/localapi"
+)
+
+// sockets are the addresses this service listens on, to be removed at its end.
+type sockets struct {
+	mu    sync.Mutex
+	apps  map[asset.AppID]string
+	owner string
+}
+
+// listen opens the owner's socket and one per app.
+func (s *Service) listen(ctx context.Context) error {
+	var known []apps.App
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) { known, err = apps.List(tx); return err })
+	if err != nil {
+		return err
+	}
+	for _, app := range known {
+		if err := s.serveApp(app.ID()); err != nil {
+			return err
+		}
+	}
+	path := s.config.Dirs.OwnerSocket()
+	ln, err := s.config.Listen(path)
+	if err != nil {
+		return err
+	}
+	s.sockets.owner = path
+	s.work.Go(func() { s.served(s.server.ServeOwner(ln)) })
+	return nil
+}
+
+// serveApp opens the one socket that an app may use.
+func (s *Service) serveApp(id asset.AppID) error {
+	path := s.config.Dirs.AppSocket(id)
+	ln, err := s.config.Listen(path)
+	if err != nil {
+		return err
+	}
+	s.sockets.mu.Lock()
+	if s.sockets.apps == nil {
+		s.sockets.apps = map[asset.AppID]string{}
+	}
+	s.sockets.apps[id] = path
+	s.sockets.mu.Unlock()
+	s.work.Go(func() { s.served(s.server.ServeApp(ln, id)) })
+	return nil
+}
+
+func (s *Service) served(err error) {
+	if err != nil {
+		s.config.Log.Error("a socket stopped serving", "error", err)
+	}
+}
+
+func (x *sockets) remove(id asset.AppID, server *localapi.Server) {
+	server.CloseApp(id)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	os.Remove(x.apps[id])
+	delete(x.apps, id)
+}
+
+func (x *sockets) removeAll() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, path := range x.apps {
+		os.Remove(path)
+	}
+	if x.owner != "" {
+		os.Remove(x.owner)
+	}
+}
+
+// sweep removes the folders of apps and groups that are not known: what an
+// uninstallation or a crash left behind.
+func (s *Service) sweep(known []apps.App) error {
+	d := s.config.Dirs
+	inGroup := map[string]map[string]bool{}
+	for _, app := range known {
+		g := string(app.Bundle.Group)
+		if inGroup[g] == nil {
+			inGroup[g] = map[string]bool{}
+		}
+		inGroup[g][string(app.ID())] = true
+	}
+	groups, err := s.names(filepath.Join(d.Data, "groups"))
+	for _, g := range groups {
+		group := d.Group(asset.GroupID(g))
+		if inGroup[g] == nil {
+			err = errors.Join(err, s.config.FS.RemoveAll(group))
+			continue
+		}
+		for _, kind := range []string{"inbox", "partial"} {
+			ids, nerr := s.names(filepath.Join(group, kind))
+			err = errors.Join(err, nerr)
+			for _, id := range ids {
+				if !inGroup[g][id] {
+					err = errors.Join(err, s.config.FS.RemoveAll(filepath.Join(group, kind, id)))
+				}
+			}
+		}
+	}
+	return err
+}
+
+func (s *Service) names(dir string) ([]string, error) {
+	entries, err := s.config.FS.ReadDir(dir)
+	if missing(err) {
+		return nil, nil
+	}
+	var out []string
+	for _, e := range entries {
+		out = append(out, e.Name())
+	}
+	return out, err
+}
