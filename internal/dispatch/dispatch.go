@@ -89,6 +89,9 @@ func (d *Dispatcher) Pass(ctx context.Context) (time.Time, error) {
 	var entries map[string]started
 	var next time.Time
 	err := d.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		if err := d.stopOrphans(tx); err != nil {
+			return err
+		}
 		ready, entries, next, err = d.candidates(tx, now)
 		return err
 	})
@@ -107,9 +110,24 @@ func (d *Dispatcher) Pass(ctx context.Context) (time.Time, error) {
 	return next, nil
 }
 
+// stopOrphans ends transfers whose rows were dropped or ended by someone else.
+func (d *Dispatcher) stopOrphans(tx *db.Tx) error {
+	for _, r := range d.running.list() {
+		e, err := queue.Get(tx, r.ID)
+		if err != nil && asset.CodeOf(err) != asset.CodeDownloadDoesNotExist {
+			return err
+		}
+		if err != nil || e.State.Settled() {
+			d.running.stop(r.ID, errGone)
+		}
+	}
+	return nil
+}
+
 var (
 	errYield    = errors.New("another download has the connection")
 	errPaused   = errors.New("the installation was paused")
+	errGone     = errors.New("the download is not wanted any more")
 	errStopping = errors.New("the service is stopping")
 )
 

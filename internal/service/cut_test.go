@@ -1,0 +1,246 @@
+package service
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"larder/asset"
+	"larder/internal/fault"
+	"larder/internal/fsx"
+	"larder/internal/fsx/crash"
+)
+
+// What an installation of 1 GiB, paced at 32 MiB/s, must survive 20 times.
+const (
+	cutFiles = 4
+	cutSize  = 256 << 20
+	cutRate  = 32 << 20
+	cuts     = 20
+)
+
+func (w *world) installGiB() asset.AppID {
+	w.Helper()
+	w.server.SetRate(cutRate)
+	var m manifest
+	for n := range cutFiles {
+		m.Downloads = append(m.Downloads, w.put(fmt.Sprint("part", n), cutSize, true, ""))
+	}
+	return w.install(app{manifest: m})
+}
+
+// written gives, by request path, the bytes of each download that are in its
+// partial file: what the client had.
+func (w *world) written(ids map[string]string) map[string]int64 {
+	w.Helper()
+	out := map[string]int64{}
+	filepath.WalkDir(filepath.Join(w.dirs.Data, "groups"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // moved away meanwhile
+		}
+		if name := ids[d.Name()]; name != "" {
+			if info, err := d.Info(); err == nil {
+				out["/"+name] = info.Size()
+			}
+		}
+		return nil
+	})
+	return out
+}
+
+func sum(m map[string]int64) (n int64) {
+	for _, v := range m {
+		n += v
+	}
+	return n
+}
+
+// atRandom waits until the client has got to a random point of the next of the
+// equal parts between 5 and 95 % of all bytes.
+func (w *world) atRandom(ids map[string]string, rnd *rand.Rand, cut int) {
+	w.Helper()
+	const all = cutFiles * cutSize
+	from, width := all/20+cut*(all*9/10/cuts), all*9/10/cuts
+	goal := int64(from + rnd.IntN(width))
+	for deadline := time.Now().Add(2 * time.Minute); w.got(ids) < goal; time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.Fatalf("cut %d: stuck at %d of %d bytes", cut, w.got(ids), goal)
+		}
+	}
+}
+
+// got counts what is written, and what was handed over to the container.
+func (w *world) got(ids map[string]string) int64 {
+	n := sum(w.written(ids))
+	for _, name := range ids {
+		if info, err := os.Stat(filepath.Join(w.dirs.Container("group.org.example.game"), name)); err == nil {
+			n += info.Size()
+		}
+	}
+	return n
+}
+
+func (w *world) identifiers(id asset.AppID) map[string]string {
+	w.Helper()
+	st := w.until(id, "the extension answered", func(st asset.AppStatus) bool { return len(st.Downloads) == cutFiles })
+	ids := map[string]string{}
+	for _, d := range st.Downloads {
+		ids[d.UniqueIdentifier] = d.Identifier
+	}
+	return ids
+}
+
+// again sums up the bytes that were asked for although the client had them.
+func again(had map[string]int64, requests []fault.Request) (n int64) {
+	seen := map[string]bool{}
+	for _, r := range requests {
+		if size, ok := had[r.Path]; ok && !seen[r.Path] {
+			seen[r.Path] = true
+			n += max(size-r.Start, 0)
+		}
+	}
+	return n
+}
+
+func (w *world) complete(id asset.AppID) {
+	w.Helper()
+	if p := w.open(id); p.Finished != cutFiles || p.Gate.Reason.Code != asset.WhyReady {
+		w.Fatalf("ended as %s", pretty(p))
+	}
+	for n := range cutFiles {
+		w.holds(id, fmt.Sprint("part", n), cutSize)
+	}
+}
+
+func TestKillAtTwentyMomentsLosesNoBytes(t *testing.T) {
+	w := newWorld(t)
+	kill := w.startProcess()
+	id := w.installGiB()
+	ids := w.identifiers(id)
+	rnd := rand.New(rand.NewPCG(1, uint64(os.Getpid())))
+	var had map[string]int64
+	var worst int64
+	mark := 0
+	for cut := range cuts {
+		w.atRandom(ids, rnd, cut)
+		kill()
+		if had != nil {
+			worst = max(worst, again(had, w.server.Requests()[mark:]))
+		}
+		had, mark = w.written(ids), len(w.server.Requests())
+		kill = w.startProcess()
+	}
+	w.complete(id)
+	worst = max(worst, again(had, w.server.Requests()[mark:]))
+	t.Logf("most bytes asked for again after one kill: %d", worst)
+	if worst > 2<<20 { // two connections to one host
+		t.Errorf("%d bytes were asked for again after one kill, over two connections", worst)
+	}
+}
+
+// startProcess runs the service as a process of its own and gives its killer.
+func (w *world) startProcess() (kill func()) {
+	w.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "LARDER_TEST_SERVICE="+w.dirs.Data)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		w.Fatal(err)
+	}
+	dead := false
+	kill = func() {
+		if !dead {
+			dead = true
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	}
+	w.Cleanup(kill)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := w.client.Hello(w.Context()); err == nil {
+			return kill
+		} else if time.Now().After(deadline) {
+			w.Fatal("the service does not answer:", err)
+		}
+	}
+}
+
+func TestPowerCutAtTwentyMomentsLosesLittle(t *testing.T) {
+	w := newWorld(t)
+	if err := os.MkdirAll(w.dirs.Data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	disk := crash.New(fsx.OS(), w.dirs.Data)
+	boot := 0
+	w.config.Boot = func() string { return fmt.Sprint("boot ", boot) }
+	w.config.FS = disk
+	w.start()
+	id := w.installGiB()
+	ids := w.identifiers(id)
+	rnd := rand.New(rand.NewPCG(2, uint64(os.Getpid())))
+	var had map[string]int64
+	var worst int64
+	mark := 0
+	for cut := range cuts {
+		w.atRandom(ids, rnd, cut)
+		if had != nil {
+			worst = max(worst, again(had, w.server.Requests()[mark:]))
+		}
+		snapshot := w.snapshot()
+		had, mark = w.written(ids), len(w.server.Requests())
+		keep := crash.Keep{}
+		if cut%2 == 1 {
+			keep.Random = rand.New(rand.NewPCG(3, uint64(cut)))
+		}
+		if err := disk.Crash(keep); err != nil {
+			t.Fatal(err)
+		}
+		w.stop()
+		w.restore(snapshot)
+		boot++
+		disk = disk.Reopen()
+		w.config.FS = disk
+		w.start()
+	}
+	w.complete(id)
+	worst = max(worst, again(had, w.server.Requests()[mark:]))
+	t.Logf("most bytes asked for again after one power cut: %d", worst)
+	if worst > 4<<20 {
+		t.Errorf("%d bytes were asked for again after one power cut", worst)
+	}
+}
+
+// snapshot is the database as a power cut leaves it: all that was committed,
+// since every commit is synced. It is taken before the files are cut, because
+// rows are written after the bytes they speak of.
+func (w *world) snapshot() string {
+	w.Helper()
+	path := filepath.Join(w.TempDir(), "snapshot.db")
+	d, err := sql.Open("sqlite", w.dirs.Database())
+	if err == nil {
+		_, err = d.ExecContext(context.Background(), "VACUUM INTO '"+strings.ReplaceAll(path, "'", "''")+"'")
+		d.Close()
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	return path
+}
+
+func (w *world) restore(snapshot string) {
+	w.Helper()
+	for _, end := range []string{"", "-wal", "-shm"} {
+		os.Remove(w.dirs.Database() + end)
+	}
+	if err := os.Rename(snapshot, w.dirs.Database()); err != nil {
+		w.Fatal(err)
+	}
+}
