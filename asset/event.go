@@ -7,7 +7,7 @@ type EventType string
 const (
 	EventSnapshot EventType = "snapshot" // first line, and after a resync: Status is set
 	EventResync   EventType = "resync"   // the reader was too slow; a snapshot follows
-	EventApp      EventType = "app"      // an app's state or gate changed: Status holds that app, without downloads
+	EventApp      EventType = "app"      // an app's state or gate changed: AppState holds it, without downloads
 	EventRemoved  EventType = "removed"  // the app was uninstalled
 	EventBegan    EventType = "began"    // a download started or resumed (classic §4.4)
 	EventPaused   EventType = "paused"   // a download stopped for now; Reason says why
@@ -17,7 +17,8 @@ const (
 )
 
 // Event is one line of GET /v1/events. Seq rises by one per event of a service
-// run; a gap is always announced by a resync.
+// run, counted per app on a stream of one app. A gap means that progress lines
+// were replaced by newer ones; every other loss is announced by a resync.
 type Event struct {
 	Seq      uint64          `json:"seq"`
 	Type     EventType       `json:"type"`

@@ -70,6 +70,10 @@ func open(path, sync, lock string, conns int) (*sql.DB, error) {
 // everything back when f fails.
 func (d *DB) Write(ctx context.Context, f func(*Tx) error) error { return run(ctx, d.write, f) }
 
+// Begin starts the one writing transaction for a caller whose work comes to it
+// piece by piece. It must be committed or rolled back soon: all writers wait.
+func (d *DB) Begin(ctx context.Context) (*Tx, error) { return d.write.BeginTx(ctx, nil) }
+
 // Read runs f over one consistent view.
 func (d *DB) Read(ctx context.Context, f func(*Tx) error) error { return run(ctx, d.read, f) }
 

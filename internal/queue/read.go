@@ -178,8 +178,8 @@ func NextDelivery(tx *db.Tx, app asset.AppID) (due bool, at time.Time, err error
 // EssentialCount sums up the essential downloads of an app's present round.
 type EssentialCount struct {
 	Count, Pending, Failed, Undelivered int
-	Bytes, Total                 int64
-	Moved                        time.Time // when a byte of any last moved
+	Bytes, Total                        int64
+	Moved                               time.Time // when a byte of any last moved
 }
 
 // Essential counts the essential downloads that the last answer of the extension named.

@@ -77,12 +77,25 @@ func (loader) Downloads(_ context.Context, r extension.Request) ([]asset.Downloa
 	case "hang":
 		time.Sleep(time.Hour)
 	}
+	if m.Flood > 0 {
+		flood(m.Flood)
+	}
 	for n := range m.Many {
 		d := m.Downloads[0]
 		d.Identifier = fmt.Sprint("many-", n)
 		m.Downloads = append(m.Downloads, d)
 	}
 	return m.Downloads, nil
+}
+
+// flood writes to the real standard output, which Main keeps from extensions.
+func flood(n int64) {
+	out, junk := os.NewFile(1, "stdout"), make([]byte, 1<<20)
+	for ; n > 0; n -= int64(len(junk)) {
+		if _, err := out.Write(junk); err != nil {
+			os.Exit(4)
+		}
+	}
 }
 
 func (loader) BackgroundDownloadFinished(_ context.Context, d asset.Download, path string, _ extension.Service) error {

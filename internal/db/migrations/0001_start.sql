@@ -46,6 +46,7 @@ CREATE TABLE downloads (
 
 -- One scheduled download per identifier (code 100).
 CREATE UNIQUE INDEX downloads_scheduled ON downloads (app, kind, identifier) WHERE state NOT IN ('finished', 'failed');
+CREATE INDEX downloads_named ON downloads (app, kind, identifier);
 CREATE INDEX downloads_order ON downloads (app, state, essential DESC, priority DESC, seq);
 CREATE INDEX downloads_due ON downloads (app, delivery, next_delivery) WHERE delivery = 'due';
 

@@ -1,0 +1,181 @@
+package localapi
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+
+	"larder/asset"
+)
+
+const (
+	game  asset.AppID = "org.example.game"
+	paint asset.AppID = "org.example.paint"
+)
+
+// fake is a Service of two apps with one download each, in memory.
+type fake struct {
+	mu       sync.Mutex
+	apps     map[asset.AppID]asset.AppStatus
+	calls    []string
+	settings Settings
+	fail     error // when set, every call answers it
+	progress func(ctx context.Context, send func(asset.Progress) error) error
+}
+
+func newFake() *fake {
+	f := &fake{settings: Settings{InAppContent: true}, apps: map[asset.AppID]asset.AppStatus{}}
+	for _, id := range []asset.AppID{game, paint} {
+		f.apps[id] = asset.AppStatus{ID: id, Version: "1.0.0", Build: "1", State: asset.AppEssential,
+			Gate: asset.Gate{Reason: &asset.Reason{Code: asset.WhyInstalling, Message: "it is being installed", Unblock: "wait"}},
+			Downloads: []asset.DownloadStatus{{Identifier: "levels", UniqueIdentifier: "unique-" + string(id), State: asset.StateDownloading,
+				Essential: true, Bytes: 1, TotalBytes: 2}}}
+	}
+	return f
+}
+
+func (f *fake) failWith(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = err
+}
+
+func (f *fake) note(call string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, call)
+	return f.fail
+}
+
+func (f *fake) app(id asset.AppID) (asset.AppStatus, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a, ok := f.apps[id]
+	if !ok {
+		return asset.AppStatus{}, &asset.Error{Code: asset.CodeNotFound, Op: "find app", Subject: string(id), Message: "there is no such app"}
+	}
+	return a, nil
+}
+
+// Status always tells of all apps, more than it was asked for.
+func (f *fake) Status(context.Context, asset.AppID) (asset.Status, error) {
+	if err := f.note("status"); err != nil {
+		return asset.Status{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	st := asset.Status{Service: asset.ServiceStatus{Version: "9.9.9", PID: 42, DataDir: "/data"}}
+	for _, id := range slices.Sorted(maps.Keys(f.apps)) {
+		st.Apps = append(st.Apps, f.apps[id])
+	}
+	return st, nil
+}
+
+func (f *fake) Progress(ctx context.Context, id asset.AppID, send func(asset.Progress) error) error {
+	if _, err := f.app(id); err != nil {
+		return err
+	}
+	if f.progress != nil {
+		return f.progress(ctx, send)
+	}
+	eta := int64(3)
+	for done := range 3 {
+		if err := send(asset.Progress{App: id, State: asset.AppEssential, Bytes: int64(done), TotalBytes: 2, ETASeconds: &eta, Done: done == 2}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fake) Install(_ context.Context, req InstallRequest) (asset.AppStatus, error) {
+	if err := f.note("install " + req.Bundle + " " + req.Context); err != nil {
+		return asset.AppStatus{}, err
+	}
+	return f.app(game)
+}
+
+func (f *fake) Update(_ context.Context, id asset.AppID, req UpdateRequest) (asset.AppStatus, error) {
+	if err := f.note("update " + req.Bundle); err != nil {
+		return asset.AppStatus{}, err
+	}
+	return f.app(id)
+}
+
+func (f *fake) Uninstall(_ context.Context, id asset.AppID) error {
+	if err := f.note("uninstall " + string(id)); err != nil {
+		return err
+	}
+	_, err := f.app(id)
+	return err
+}
+
+func (f *fake) Control(_ context.Context, id asset.AppID, action Action) (asset.AppStatus, error) {
+	if err := f.note(string(action)); err != nil {
+		return asset.AppStatus{}, err
+	}
+	a, err := f.app(id)
+	a.Paused = action == ActionPause
+	return a, err
+}
+
+func (f *fake) Simulate(_ context.Context, id asset.AppID, request asset.ContentRequest) (asset.AppStatus, error) {
+	if err := f.note("simulate " + string(request)); err != nil {
+		return asset.AppStatus{}, err
+	}
+	return f.app(id)
+}
+
+func (f *fake) Launch(_ context.Context, id asset.AppID, req LaunchRequest) (Launch, error) {
+	a, err := f.app(id)
+	if err != nil {
+		return Launch{}, err
+	}
+	if !a.Gate.Open && !req.Anyway {
+		return Launch{}, &asset.Error{Code: asset.CodeState, Op: "launch", Subject: string(id), Message: "its gate is closed", Help: "wait"}
+	}
+	return Launch{Executable: "/bundle/game", Dir: "/bundle"}, nil
+}
+
+func (f *fake) CancelDownload(_ context.Context, app asset.AppID, unique string) error {
+	return f.download("cancel", app, unique)
+}
+
+func (f *fake) Acknowledge(_ context.Context, app asset.AppID, unique string) error {
+	return f.download("acknowledge", app, unique)
+}
+
+// download tells unknown and foreign ones apart, which the API must hide.
+func (f *fake) download(call string, app asset.AppID, unique string) error {
+	if err := f.note(call + " " + unique); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, a := range f.apps {
+		if a.Downloads[0].UniqueIdentifier != unique {
+			continue
+		}
+		if app != "" && app != id {
+			return &asset.Error{Code: asset.CodeDownloadDoesNotExist, Op: call, Subject: unique, Message: "it belongs to another app"}
+		}
+		return nil
+	}
+	return &asset.Error{Code: asset.CodeDownloadDoesNotExist, Op: call, Subject: unique, Message: "no row", Err: errors.New("sql: no rows")}
+}
+
+func (f *fake) Settings(context.Context) (Settings, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.settings, f.fail
+}
+
+func (f *fake) SetSettings(_ context.Context, change SettingsChange) (Settings, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if change.InAppContent != nil {
+		f.settings.InAppContent = *change.InAppContent
+	}
+	return f.settings, f.fail
+}

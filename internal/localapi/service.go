@@ -1,0 +1,184 @@
+// Package localapi is both ends of the local API: the Server that the background
+// service runs on its sockets, and the Client that CLI, stores and apps call it
+// with. doc/local-api.md is the contract for people, openapi.yaml for machines.
+//
+// It promises that the socket is the identity (the owner's socket sees all, an
+// app's socket sees that app only and cannot learn of others), that every body
+// is bounded and strictly read, that every error is an asset.Error, and that a
+// slow reader of events loses no state: it is told to resync and gets a snapshot.
+//
+// It does not know what an installation or a download is: the service implements
+// the interfaces below. internal/service calls Server, Hub and Listen; cmd/larder
+// and client call Client.
+package localapi
+
+import (
+	"context"
+
+	"larder/asset"
+)
+
+// APIVersion is the version of the routes in this package: the 1 of "/v1".
+const APIVersion = 1
+
+// Service is what the API serves. Every ctx ends when the caller goes away or
+// the server closes; a call that has begun to change something either completes
+// it or leaves no trace. Errors are *asset.Error where a person should read
+// them; CodeNotFound (1013) names an unknown app.
+type Service interface {
+	Installer
+	Viewer
+	Launcher
+	Downloads
+	Preferences
+}
+
+// Installer changes what is installed. Its calls return as soon as the change is
+// recorded; Progress and events tell the rest.
+type Installer interface {
+	Install(ctx context.Context, req InstallRequest) (asset.AppStatus, error)
+	Update(ctx context.Context, app asset.AppID, req UpdateRequest) (asset.AppStatus, error)
+	Uninstall(ctx context.Context, app asset.AppID) error
+	// Control acts on a running installation or update: cancel opens the gate; it fails with CodeState when none runs.
+	Control(ctx context.Context, app asset.AppID, action Action) (asset.AppStatus, error)
+	// Simulate delivers a content request now and resets the extension's budget
+	// (classic §6); request is install or update.
+	Simulate(ctx context.Context, app asset.AppID, request asset.ContentRequest) (asset.AppStatus, error)
+}
+
+// Viewer tells the present state.
+type Viewer interface {
+	// Status describes all apps, or the one named; the state it gives is at
+	// least as new as every event published before the call.
+	Status(ctx context.Context, app asset.AppID) (asset.Status, error)
+	// Progress calls send with the present progress, then at each change, and
+	// returns nil after the one with Done set, or send's error when that fails.
+	Progress(ctx context.Context, app asset.AppID, send func(asset.Progress) error) error
+}
+
+// Launcher lets an app start.
+type Launcher interface {
+	// Launch records first launch and usage and says what to execute. It fails
+	// with CodeState (1015) while the gate is closed, unless req.Anyway.
+	Launch(ctx context.Context, app asset.AppID, req LaunchRequest) (Launch, error)
+}
+
+// Downloads acts on single downloads. app is the caller, "" for the owner. For a
+// download of another app both methods answer as for an unknown one:
+// CodeDownloadDoesNotExist (113).
+type Downloads interface {
+	CancelDownload(ctx context.Context, app asset.AppID, unique string) error
+	// Acknowledge says that a held finished file was taken (classic §7).
+	Acknowledge(ctx context.Context, app asset.AppID, unique string) error
+}
+
+// Preferences are the person's settings.
+type Preferences interface {
+	Settings(ctx context.Context) (Settings, error)
+	SetSettings(ctx context.Context, change SettingsChange) (Settings, error)
+}
+
+// Action is a person's word on a running installation or update.
+type Action string
+
+// The actions.
+const (
+	ActionCancel Action = "cancel"
+	ActionPause  Action = "pause"
+	ActionResume Action = "resume"
+)
+
+// Release contexts (design §1). An install without one gets production.
+const (
+	ContextInternal   = "internal"
+	ContextExternal   = "external"
+	ContextProduction = "production"
+)
+
+// InstallRequest is the body of POST /v1/apps.
+type InstallRequest struct {
+	Bundle  string `json:"bundle"` // absolute path of the bundle's folder
+	Context string `json:"context,omitempty"`
+}
+
+// UpdateRequest is the body of POST /v1/apps/{id}/update. An empty Bundle means
+// the folder the app was installed from.
+type UpdateRequest struct {
+	Bundle string `json:"bundle,omitempty"`
+}
+
+// LaunchRequest is the body of POST /v1/apps/{id}/launch.
+type LaunchRequest struct {
+	Anyway bool `json:"anyway,omitempty"` // do not wait for the gate
+	PID    int  `json:"pid,omitempty"`    // the process that becomes the app; 0 when not known
+}
+
+// Launch says how to start an app: Executable and Dir are absolute, Env comes on
+// top of the caller's environment.
+type Launch struct {
+	Executable string            `json:"executable"`
+	Dir        string            `json:"dir"`
+	Env        map[string]string `json:"env"`
+}
+
+// SimulateRequest is the body of POST /v1/simulate.
+type SimulateRequest struct {
+	App   asset.AppID          `json:"app"`
+	Event asset.ContentRequest `json:"event"` // install or update
+}
+
+// Settings are the person's choices for all apps.
+type Settings struct {
+	// InAppContent off means that nothing is fetched before an app's first launch
+	// and that its gate is open (classic §2.9).
+	InAppContent bool `json:"inAppContent"`
+}
+
+// SettingsChange is the body of PATCH /v1/settings: nil leaves a setting as it is.
+type SettingsChange struct {
+	InAppContent *bool `json:"inAppContent,omitempty"`
+}
+
+// Role says whom a socket belongs to.
+type Role string
+
+// The roles.
+const (
+	RoleOwner Role = "owner"
+	RoleApp   Role = "app"
+)
+
+// Hello is the answer of GET /v1/hello: who listens, and as whom it sees the caller.
+type Hello struct {
+	Name    string      `json:"name"` // always "larder"
+	Version string      `json:"version"`
+	API     Versions    `json:"api"`
+	PID     int         `json:"pid"`
+	DataDir string      `json:"dataDir"`
+	Role    Role        `json:"role"`
+	App     asset.AppID `json:"app,omitempty"` // set when Role is app
+}
+
+// Versions is the range of API versions a service speaks.
+type Versions struct {
+	Min int `json:"min"`
+	Max int `json:"max"`
+}
+
+// AppDownloads are the downloads of one app, as GET /v1/downloads lists them.
+type AppDownloads struct {
+	ID        asset.AppID            `json:"id"`
+	Downloads []asset.DownloadStatus `json:"downloads"`
+}
+
+type appList struct {
+	Apps []asset.AppStatus `json:"apps"`
+}
+
+type downloadList struct {
+	Apps []AppDownloads `json:"apps"`
+}
+
+type errorBody struct {
+	Error *asset.Error `json:"error"`
+}
