@@ -111,9 +111,11 @@ func pause(r *run, f *transfer.Failure, attempts int) time.Duration {
 		return spaceCheck
 	case f.Kind == transfer.KindConnectivity && f.Progressed:
 		return 200 * time.Millisecond // the connection broke in the middle: take up at once
-	case r.Essential || urgent(r):
-		most := min(250*time.Millisecond<<min(attempts, 6), 10*time.Second)
+	case urgent(r): // somebody waits, and for a few seconds only
+		most := min(250*time.Millisecond<<min(attempts, 6), time.Second)
 		return most/2 + rand.N(most/2)
+	case r.Essential:
+		return min(transfer.Backoff(attempts, rand.Float64), 10*time.Second)
 	}
 	return transfer.Backoff(attempts, rand.Float64)
 }

@@ -1,0 +1,47 @@
+package fault
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// pacer spreads bytes evenly over time for all who share it.
+type pacer struct {
+	rate int64 // bytes per second
+	mu   sync.Mutex
+	next time.Time // when the bytes granted so far are used up
+}
+
+// newPacer is nil, for no limit, without a rate.
+func newPacer(bytesPerSecond int64) *pacer {
+	if bytesPerSecond <= 0 {
+		return nil
+	}
+	return &pacer{rate: bytesPerSecond, next: time.Now()}
+}
+
+// piece is how many bytes to send at a time: a fiftieth of a second's worth, so
+// that slow bodies trickle.
+func (p *pacer) piece() int { return int(max(p.rate/50, 1)) }
+
+// wait returns when n bytes may have been sent. Up to a fiftieth of a second is
+// made good, since sleeps last too long.
+func (p *pacer) wait(ctx context.Context, n int) error {
+	p.mu.Lock()
+	if floor := time.Now().Add(-time.Second / 50); p.next.Before(floor) {
+		p.next = floor
+	}
+	p.next = p.next.Add(time.Duration(float64(n) / float64(p.rate) * float64(time.Second)))
+	delay := time.Until(p.next)
+	p.mu.Unlock()
+	if delay <= 0 {
+		return ctx.Err()
+	}
+	select {
+	case <-time.After(delay):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,139 @@
+// Package transfer fetches bytes over HTTP/1.1 into a partial file, and takes up
+// again where it stopped. It knows no packs, apps or queue rows; internal/service
+// calls it once per attempt and stores what it returns.
+//
+// It promises:
+//
+//   - The partial file is always a prefix of one entity. Bytes are appended
+//     without gaps, and are only resumed under a strong validator. Before bytes
+//     of another entity are written, the zero Held is recorded and the file is
+//     truncated; only then is the new validator recorded.
+//   - What Journal.Record was told, and what Fetch returns, has been synced.
+//   - The validator is recorded before the first body byte is written (bodies of
+//     at most 128 KiB excepted). So after kill -9, with no power cut between, the
+//     owner may take the partial file's length as Held.Bytes whenever the
+//     recorded Validator is not empty. After a power cut it may not.
+//   - No URL, header or method beyond the Job is ever sent: no cookie, no HEAD,
+//     no device or user identifier, one constant User-Agent.
+//
+// It does not retry (the queue owns the next-try time; see Backoff), check
+// hashes, create folders, rename, or limit bandwidth.
+package transfer
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"larder/internal/fsx"
+)
+
+const (
+	userAgent  = "Larder/1"
+	maxHops    = 10
+	bufferSize = 128 << 10
+	// minPart is the least a server may send when it answers a Range with less
+	// than was asked for, so that no server can cost one request per byte.
+	minPart = 64 << 10
+)
+
+// Held says what of an entity is durably on disk. The zero value is nothing.
+type Held struct {
+	// Bytes is the length of the prefix held.
+	Bytes int64
+	// Validator is a strong ETag, or a Last-Modified date that is strong by
+	// RFC 9110 §8.8.2.2. Empty means that the bytes cannot be resumed.
+	Validator string
+	// Total is the entity's length in wire bytes; 0 means unknown.
+	Total int64
+}
+
+// Job is one download.
+type Job struct {
+	// ID names the job in the Journal's marks.
+	ID string
+	// URL, Method (GET when empty, or POST), Headers and Body are as in
+	// asset.Download, and are held to its rules.
+	URL     string
+	Method  string
+	Headers map[string]string
+	Body    []byte
+	// Path is the partial file. Its folder exists. No two running jobs share one.
+	Path string
+	// Held is what the owner trusts of the file at Path. A longer file is
+	// truncated to it; of a shorter one, its length is used.
+	Held Held
+	// Size is the exact number of wire bytes expected; 0 means unknown.
+	Size int64
+	// MaxBytes bounds an entity of any size (1012); 0 means no bound.
+	MaxBytes int64
+	// Allow, if set, is asked for every URL before it is requested: the first
+	// and each redirect. Its error ends the transfer for good; an *asset.Error
+	// keeps its code.
+	Allow  func(*url.URL) error
+	Events Events
+}
+
+// Events are called from the goroutine that runs Fetch; each may be nil.
+type Events struct {
+	// Began tells that a body starts to arrive at this offset. Total is 0 when unknown.
+	Began func(offset, total int64)
+	// Progress follows each write.
+	Progress func(bytes, total int64)
+	// Reset tells that the bytes held were given up, and why.
+	Reset func(reason string)
+}
+
+// Fetcher runs jobs. The zero value works; a Fetcher may run many jobs at once.
+type Fetcher struct {
+	// FS holds the partial files; nil means the operating system's.
+	FS fsx.FS
+	// Transport sends requests; nil means one made by NewTransport. It must not
+	// follow redirects or decompress.
+	Transport http.RoundTripper
+	// Stall is how long a request may go without progress; 0 means 15 s. The
+	// wait for the whole answer header counts as no progress, and each body byte
+	// as progress. There is no limit on total time.
+	Stall time.Duration
+	// Journal records progress; nil means that only the return value tells of it.
+	Journal *Journal
+}
+
+var defaultTransport = NewTransport(nil)
+
+func (f *Fetcher) withDefaults() Fetcher {
+	d := *f
+	if d.FS == nil {
+		d.FS = fsx.OS()
+	}
+	if d.Transport == nil {
+		d.Transport = defaultTransport
+	}
+	if d.Stall <= 0 {
+		d.Stall = 15 * time.Second
+	}
+	if d.Journal == nil {
+		d.Journal = &Journal{}
+	}
+	return d
+}
+
+// Fetch makes one attempt at j. It returns what is durably held afterwards, and
+// a *Failure unless the entity is complete. Cancelling ctx keeps every byte
+// written so far. When j.Held is complete already, no request is made.
+func (f *Fetcher) Fetch(ctx context.Context, j Job) (Held, error) {
+	a := attempt{Fetcher: f.withDefaults(), job: j, held: j.Held}
+	fail := a.open()
+	if fail == nil {
+		fail = a.run(ctx)
+	}
+	if err := a.close(); err != nil {
+		fail = err
+	}
+	if fail != nil {
+		fail.Progressed = a.progressed
+		return a.held, fail
+	}
+	return a.held, nil
+}
