@@ -19,6 +19,7 @@ var floors = [][]string{
 	{"internal/demo"},
 	{"internal/service", "internal/host"}, // what a device knows of a host came over HTTP
 	{"internal/publish"},
+	{"internal/dispatch", "internal/courier"}, // run the queue; talk to extensions
 	{"client"},
 	{"internal/apps"},
 	{"internal/queue"},
@@ -50,10 +51,11 @@ var pure = []string{"internal/lifecycle", "internal/policy", "internal/reconcile
 
 // testsOnly packages may look at every floor and no product may import them.
 var testsOnly = map[string]bool{
-	"internal/arch":        true,
-	"internal/conformance": true,
-	"internal/fault":       true,
-	"internal/fsx/crash":   true,
+	"internal/arch":                  true,
+	"internal/conformance":           true,
+	"internal/fault":                 true,
+	"internal/fsx/crash":             true,
+	"internal/localapi/localapitest": true,
 }
 
 func floorOf(path string) int {

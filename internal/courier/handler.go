@@ -39,7 +39,7 @@ func (h *handler) CurrentDownloads(ctx context.Context, each func(asset.Download
 // (classic §2.5).
 func (h *handler) ScheduleDownload(ctx context.Context, d asset.Download) error {
 	if h.answering {
-		return &asset.Error{Code: asset.CodeCallFromExtensionNotAllowed, Op: "schedule download", Subject: d.Identifier,
+		return &asset.Error{Code: asset.CodeState, Op: "schedule download", Subject: d.Identifier,
 			Message: "nothing can be scheduled while downloads is being answered", Help: "put it into the answer"}
 	}
 	if err := Judge(h.app, &d, ""); err != nil {

@@ -7,6 +7,10 @@ import (
 	"larder/asset"
 )
 
+// together is how many extensions may run at once: each may send 16 MiB in one
+// line, and the service is to stay small.
+const together = 2
+
 // busy holds the apps whose extension runs: one session per app at a time.
 type busy struct {
 	mu      sync.Mutex
@@ -19,11 +23,12 @@ type session struct {
 	done   chan struct{}
 }
 
-// begin gives a context for a session of app; false when one runs already.
+// begin gives a context for a session of app; false when it has to wait until
+// another has ended.
 func (b *busy) begin(app asset.AppID) (context.Context, func(), bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.stopped || b.running[app] != nil {
+	if b.stopped || b.running[app] != nil || len(b.running) >= together {
 		return nil, nil, false
 	}
 	if b.running == nil {
@@ -39,12 +44,6 @@ func (b *busy) begin(app asset.AppID) (context.Context, func(), bool) {
 		b.mu.Unlock()
 		close(x.done)
 	}, true
-}
-
-func (b *busy) is(app asset.AppID) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.running[app] != nil
 }
 
 // end stops the session of app and waits for it.

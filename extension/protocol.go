@@ -1,0 +1,162 @@
+package extension
+
+import (
+	"encoding/json"
+	"errors"
+	"time"
+
+	"larder/asset"
+)
+
+// ProtocolVersion is the version both ends of this package speak.
+const ProtocolVersion = 1
+
+// Bounds of the protocol. A session that goes past one of the first three is
+// ended; an answer that goes past one of the last two is refused.
+const (
+	MaxLine      = 16 << 20  // bytes of one line, without its newline
+	MaxSession   = 256 << 20 // bytes read in one session
+	MaxNesting   = 64        // arrays and objects inside one another
+	MaxDownloads = 65536     // downloads in one answer
+	MaxValue     = 2 << 20   // bytes of one download, parameter set, other result or error
+)
+
+// Requests of the service to the extension.
+const (
+	MethodInitialize         = "initialize"
+	MethodDownloads          = "downloads"
+	MethodDownloadFinished   = "backgroundDownloadFinished"
+	MethodDownloadFailed     = "backgroundDownloadFailed"
+	MethodReceivedChallenge  = "backgroundDownloadReceivedChallenge"
+	MethodShouldDownload     = "shouldDownload"
+	MethodExtensionTerminate = "extensionWillTerminate"
+)
+
+// Requests of the extension to the service.
+const (
+	MethodCurrentDownloads = "currentDownloads"
+	MethodScheduleDownload = "scheduleDownload"
+	MethodCancelDownload   = "cancelDownload"
+	MethodAcquireControl   = "acquireExclusiveControl"
+	MethodReleaseControl   = "releaseExclusiveControl"
+)
+
+// ErrNotHandled is what Session.BackgroundDownloadFinished gives when the
+// extension has no such entry point: nobody took the file, and asking again is
+// of no use.
+var ErrNotHandled = errors.New("the extension does not take finished downloads")
+
+// ErrEnded is in the chain of every error that comes from the other end having
+// gone away, as opposed to having said something wrong.
+var ErrEnded = errors.New("the connection ended")
+
+type initializeParams struct {
+	ProtocolVersion int    `json:"protocolVersion"`
+	Service         string `json:"service"`
+}
+
+// Capabilities is the list of methods an extension says it answers. It informs;
+// the service may still ask for the others and gets the default behaviour.
+type Capabilities []string
+
+type initializeResult struct {
+	Capabilities Capabilities `json:"capabilities"`
+}
+
+// DownloadsRequest asks an extension what to download (classic §2.5).
+type DownloadsRequest struct {
+	ContentRequest asset.ContentRequest `json:"contentRequest"`
+	// ManifestPath is a local file, deleted when the call has returned.
+	ManifestPath  string              `json:"manifestPath"`
+	ExtensionInfo asset.ExtensionInfo `json:"extensionInfo"`
+}
+
+type finishedParams struct {
+	Download asset.Download `json:"download"`
+	FilePath string         `json:"filePath"`
+}
+
+type failedParams struct {
+	Download asset.Download `json:"download"`
+	Error    *asset.Error   `json:"error"`
+}
+
+// Challenge is a server's demand for authentication during a download of the
+// app, or of its manifest (classic §2.7).
+type Challenge struct {
+	Method   string `json:"authenticationMethod"` // "httpBasic", "httpDigest" or "serverTrust"
+	Host     string `json:"host"`
+	Port     int    `json:"port"`
+	Realm    string `json:"realm,omitempty"`
+	Failures int    `json:"previousFailureCount"`
+	// Certificates are the server's, DER, its own first; only for serverTrust.
+	Certificates [][]byte `json:"certificates,omitempty"`
+}
+
+// Disposition says what to do about a Challenge.
+type Disposition string
+
+// The dispositions; the default of an extension without Challenger is
+// DefaultHandling.
+const (
+	UseCredential         Disposition = "useCredential"
+	DefaultHandling       Disposition = "performDefaultHandling"
+	CancelChallenge       Disposition = "cancelAuthenticationChallenge"
+	RejectProtectionSpace Disposition = "rejectProtectionSpace"
+)
+
+// Credential answers a Challenge.
+type Credential struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
+}
+
+// ChallengeAnswer is an extension's word on a Challenge. Credential goes with
+// UseCredential only; for serverTrust it is nil there too.
+type ChallengeAnswer struct {
+	Disposition Disposition `json:"disposition"`
+	Credential  *Credential `json:"credential,omitempty"`
+}
+
+type challengeParams struct {
+	Download  asset.Download `json:"download"`
+	Challenge Challenge      `json:"challenge"`
+}
+
+// AssetPack names a pack of the managed API that could be downloaded.
+type AssetPack struct {
+	ID           string          `json:"id"`
+	Version      int             `json:"version"`
+	DownloadSize int64           `json:"downloadSize"` // bytes
+	UserInfo     json.RawMessage `json:"userInfo,omitempty"`
+}
+
+// PackReason says why a pack would be downloaded.
+type PackReason string
+
+// The reasons of ShouldDownload.
+const (
+	PackNew    PackReason = "new"
+	PackUpdate PackReason = "update"
+)
+
+type shouldParams struct {
+	AssetPack AssetPack  `json:"assetPack"`
+	Reason    PackReason `json:"reason"`
+}
+
+type shouldResult struct {
+	Should *bool `json:"should"`
+}
+
+type scheduleParams struct {
+	Download asset.Download `json:"download"`
+}
+
+type cancelParams struct {
+	Identifier string `json:"identifier"`
+}
+
+type acquireParams struct {
+	Deadline *time.Time `json:"deadline,omitempty"`
+}
