@@ -91,6 +91,10 @@ func (c *Courier) each(ctx context.Context, due []queue.Entry, f func(*db.Tx, *q
 func (c *Courier) hand(ctx context.Context, p *exthost.Process, e *queue.Entry) error {
 	var said error
 	if e.State == asset.StateFinished {
+		if _, err := c.FS.Stat(e.Path); errors.Is(err, fs.ErrNotExist) {
+			// It was taken, and one of us died before that was on record.
+			return c.DB.Write(ctx, func(tx *db.Tx) error { return queue.Acknowledged(tx, e.UniqueIdentifier) })
+		}
 		said = p.BackgroundDownloadFinished(ctx, e.Download, e.Path)
 	} else {
 		said = p.BackgroundDownloadFailed(ctx, e.Download, e.Error)

@@ -244,3 +244,35 @@ func (w *world) restore(snapshot string) {
 		w.Fatal(err)
 	}
 }
+
+// Killed again and again after a few milliseconds, at whatever step that is, the
+// installation gets through, and every file is handed over.
+func TestKilledAtEveryStepGetsThrough(t *testing.T) {
+	w := newWorld(t)
+	kill := w.startProcess()
+	var m manifest
+	for n := range 24 {
+		m.Downloads = append(m.Downloads, w.put(fmt.Sprint("small", n), int64(1000*n+1), n%2 == 0, ""))
+	}
+	id := w.install(app{manifest: m})
+	rnd := rand.New(rand.NewPCG(4, uint64(os.Getpid())))
+	for range 15 {
+		time.Sleep(time.Duration(rnd.IntN(40)) * time.Millisecond)
+		kill()
+		kill = w.startProcess()
+	}
+	if p := w.open(id); p.Gate.Reason.Code != asset.WhyReady || p.Finished != 12 {
+		t.Errorf("ended as %s", pretty(p))
+	}
+	w.until(id, "all are handed over", func(st asset.AppStatus) bool {
+		for _, d := range st.Downloads {
+			if d.State != asset.StateFinished || d.FilePath != "" {
+				return false
+			}
+		}
+		return len(st.Downloads) == 24
+	})
+	for n := range 24 {
+		w.holds(id, fmt.Sprint("small", n), int64(1000*n+1))
+	}
+}

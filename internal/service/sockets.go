@@ -13,11 +13,12 @@ import (
 	"larder/internal/localapi"
 )
 
-// sockets are the addresses this service listens on, to be removed at its end.
+// sockets are the addresses of apps that this service listens on, to be removed
+// at its end. The owner's goes with its listener, unless a service manager holds
+// it.
 type sockets struct {
-	mu    sync.Mutex
-	apps  map[asset.AppID]string
-	owner string
+	mu   sync.Mutex
+	apps map[asset.AppID]string
 }
 
 // listen opens the owner's socket and one per app.
@@ -32,12 +33,10 @@ func (s *Service) listen(ctx context.Context) error {
 			return err
 		}
 	}
-	path := s.config.Dirs.OwnerSocket()
-	ln, err := s.config.Listen(path)
+	ln, err := s.config.Listen(s.config.Dirs.OwnerSocket())
 	if err != nil {
 		return err
 	}
-	s.sockets.owner = path
 	s.work.Go(func() { s.served(s.server.ServeOwner(ln)) })
 	return nil
 }
@@ -78,9 +77,6 @@ func (x *sockets) removeAll() {
 	defer x.mu.Unlock()
 	for _, path := range x.apps {
 		os.Remove(path)
-	}
-	if x.owner != "" {
-		os.Remove(x.owner)
 	}
 }
 
