@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"larder/asset"
+	"larder/internal/policy"
+)
+
+func (c *cli) appShowCommand() *cobra.Command {
+	return withExits(c.printsJSON(&cobra.Command{
+		Use: "show ID", Short: "Describe an installed app", Args: takes(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := appID(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			api, err := c.service(cmd.Context())
+			if err != nil {
+				return err
+			}
+			a, err := api.App(cmd.Context(), id)
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.document(a)
+			}
+			d, err := c.dirs()
+			if err != nil {
+				return err
+			}
+			for _, line := range describe(a, d.AppSocket(id)) {
+				c.say("%s", line)
+			}
+			return nil
+		},
+	}, "print the app as JSON"), exitNotFound, exitUnavailable)
+}
+
+func describe(a asset.AppStatus, socket string) []string {
+	var t table
+	t.add("app", string(a.ID))
+	t.add("version", fmt.Sprintf("%s (build %s)", a.Version, a.Build))
+	t.add("state", phase(a))
+	t.add("launch", gate(a.Gate))
+	if r := a.Gate.Reason; r != nil && r.Unblock != "" {
+		t.add("", r.Unblock)
+	}
+	t.add("essential", tally(a.Downloads, true))
+	t.add("other", tally(a.Downloads, false))
+	t.add("signed", map[bool]string{true: "yes", false: "no: trust in its content is trust in the connection"}[a.Signed])
+	t.add("socket", socket)
+	return t.lines("")
+}
+
+// tally sums up the essential downloads, or the others.
+func tally(all []asset.DownloadStatus, essential bool) string {
+	var count, finished, failed int
+	var bytes, total int64
+	for _, d := range all {
+		if d.Essential != essential {
+			continue
+		}
+		count, bytes, total = count+1, bytes+d.Bytes, total+d.TotalBytes
+		switch d.State {
+		case asset.StateFinished:
+			finished++
+		case asset.StateFailed:
+			failed++
+		}
+	}
+	if count == 0 {
+		return "no downloads"
+	}
+	s := fmt.Sprintf("%d of %s finished, %s of %s", finished, counted(count, "download"), policy.Bytes(bytes), policy.Bytes(total))
+	if failed > 0 {
+		s += fmt.Sprintf(", %d failed", failed)
+	}
+	return s
+}
