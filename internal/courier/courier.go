@@ -17,11 +17,13 @@ import (
 	"larder/internal/queue"
 )
 
-// Courier talks to extensions. DB, Dirs, FS and Cancel are required.
+// Courier talks to extensions. DB, Dirs, FS, Locks and Cancel are required.
 type Courier struct {
 	DB   *db.DB
 	Dirs dirs.Dirs
 	FS   fsx.FS
+	// Locks are shared with the apps' own processes (classic §4.3).
+	Locks *apps.Locks
 	// Cancel cancels a scheduled download on behalf of an extension.
 	Cancel func(ctx context.Context, e queue.Entry) error
 	// Scheduled is called when an extension scheduled a download.
@@ -30,8 +32,6 @@ type Courier struct {
 	Log func(app asset.AppID, line string)
 	// Deadline bounds each request; 0 means 60 s.
 	Deadline time.Duration
-
-	locks apps.Locks
 }
 
 // session starts the app's extension, lets f use it, ends it, and books the time
@@ -61,7 +61,7 @@ func (c *Courier) session(ctx context.Context, app *apps.App, answering bool, f 
 	}
 	err = f(p)
 	p.Close()
-	c.locks.Free(app.ID(), h)
+	c.Locks.Free(app.ID(), h)
 	used := p.Used()
 	if uerr := c.DB.Write(context.WithoutCancel(ctx), func(tx *db.Tx) error { return apps.Use(tx, app.ID(), time.Now(), used) }); err == nil {
 		err = uerr

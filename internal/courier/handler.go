@@ -42,30 +42,7 @@ func (h *handler) ScheduleDownload(ctx context.Context, d asset.Download) error 
 		return &asset.Error{Code: asset.CodeState, Op: "schedule download", Subject: d.Identifier,
 			Message: "nothing can be scheduled while downloads is being answered", Help: "put it into the answer"}
 	}
-	if err := Judge(h.app, &d, ""); err != nil {
-		return err
-	}
-	err := h.courier.DB.Write(ctx, func(tx *db.Tx) error {
-		app, err := apps.Get(tx, h.app.ID())
-		if err != nil {
-			return err
-		}
-		e := queue.Entry{App: app.ID(), Kind: queue.File, Download: d}
-		e.Group = app.Bundle.Group
-		if left := app.Remaining().RestrictedDownloadSizeRemaining; left != nil {
-			if d.FileSize > *left {
-				return overAllowance(&e, *left)
-			}
-			if err := apps.Spend(tx, app.ID(), false, d.FileSize); err != nil {
-				return err
-			}
-		}
-		_, err = queue.Add(tx, e, time.Now())
-		return err
-	})
-	if err == nil {
-		h.courier.Scheduled()
-	}
+	_, err := h.courier.Schedule(ctx, h.app.ID(), d)
 	return err
 }
 
@@ -81,10 +58,10 @@ func (h *handler) CancelDownload(ctx context.Context, identifier string) error {
 
 // AcquireExclusiveControl waits for the app's lock.
 func (h *handler) AcquireExclusiveControl(ctx context.Context, deadline time.Time) error {
-	return h.courier.locks.Acquire(ctx, h.app.ID(), h, deadline)
+	return h.courier.Locks.Acquire(ctx, h.app.ID(), h, deadline)
 }
 
 // ReleaseExclusiveControl lets go of it.
 func (h *handler) ReleaseExclusiveControl(context.Context) error {
-	return h.courier.locks.Release(h.app.ID(), h)
+	return h.courier.Locks.Release(h.app.ID(), h)
 }

@@ -148,6 +148,17 @@ func (s started) allow(u *url.URL) error {
 		Help: "add the host to BADownloadDomainAllowList, also those that a redirect leads to"}
 }
 
+// Promote puts a download into the foreground, or back (classic §4.2). Bytes that
+// are held stay held, and a running transfer goes on as it is.
+func (d *Dispatcher) Promote(id string, on bool) {
+	d.init()
+	d.running.promote(id, on)
+	if on {
+		d.hosts.forgive()
+	}
+	d.Changed()
+}
+
 // Stop ends the transfers that keep says no to, and waits until their bytes are
 // safe and their rows say so. Their downloads go back to the queue.
 func (d *Dispatcher) Stop(keep func(app asset.AppID, id string) bool) {

@@ -42,6 +42,13 @@ func (h *hosts) reached(host string) {
 	delete(h.bad, host)
 }
 
+// forgive lets every host be asked again at once: a person waits.
+func (h *hosts) forgive() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.bad)
+}
+
 func (h *hosts) state(host string) (time.Time, *asset.Reason) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -17,9 +17,12 @@ type Item struct {
 	Host      string
 	Manifest  bool
 	Essential bool
-	Remaining int64     // bytes still to fetch; 0 when unknown
-	NextTry   time.Time // not before
-	Reason    *asset.Reason
+	// Foreground downloads were asked for by an app that a person looks at: they
+	// run regardless of all else (classic §4.2).
+	Foreground bool
+	Remaining  int64     // bytes still to fetch; 0 when unknown
+	NextTry    time.Time // not before
+	Reason     *asset.Reason
 }
 
 // Facts are what is true of the app and the machine at one moment.
@@ -52,6 +55,8 @@ func Decide(f Facts, it Item) Verdict {
 		return Verdict{Wait: r}
 	}
 	switch {
+	case it.Foreground && !it.NextTry.After(f.Now):
+		return Verdict{}
 	case f.Paused:
 		return wait(asset.WhyPaused, "the installation is paused", "resume the installation")
 	case f.ContentOff:

@@ -129,7 +129,7 @@ func TestResultIsOfferedFiveTimesThenHeld(t *testing.T) {
 	offers := 0
 	for range 9 {
 		write(t, d, func(tx *db.Tx) error {
-			due, err := Undelivered(tx, "a", now, 10)
+			due, err := Undelivered(tx, "a", []asset.DownloadState{asset.StateFinished}, now, 10)
 			if len(due) > 0 {
 				offers++
 				return NotAcknowledged(tx, e.UniqueIdentifier, now)

@@ -84,6 +84,7 @@ func (s *Service) Acknowledge(ctx context.Context, app asset.AppID, unique strin
 	if err := s.db.Write(ctx, func(tx *db.Tx) error { return queue.Acknowledged(tx, unique) }); err != nil {
 		return err
 	}
+	s.Wake() // a delegate may have room for more
 	return s.dispatcher.Discard(&e)
 }
 

@@ -75,6 +75,8 @@ type Service struct {
 	dispatcher *dispatch.Dispatcher
 	courier    *courier.Courier
 	sockets    sockets
+	locks      apps.Locks
+	processes  processes
 
 	wake chan struct{} // one slot: something changed
 	busy busy          // extensions that run
@@ -103,7 +105,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	}
 	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: c.Free,
 		Changed: s.Wake, Observe: s.observe}
-	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
+	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Locks: &s.locks, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
 		Log: func(app asset.AppID, line string) { c.Log.Info("extension", "app", app, "line", line) }}
 	s.server = localapi.NewServer(s, &s.hub, s.self())
 	if err := s.recover(ctx); err != nil {
