@@ -1,0 +1,396 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"larder/asset"
+	"larder/client"
+	"larder/internal/fault"
+	"larder/internal/localapi"
+)
+
+// patience bounds every wait of a test for something that should come.
+const patience = time.Minute
+
+// app is one test app with a web server of its own, beside others in one world.
+type app struct {
+	*testing.T
+	w      *world
+	server *fault.Server
+	id     asset.AppID
+	dir    string         // its bundle
+	keys   map[string]any // of Info.json; nil removes a key
+	build  int
+	script script
+}
+
+// newApp prepares an app named for its test; install takes it from there.
+func newApp(t *testing.T, w *world) *app {
+	t.Helper()
+	return newAppNamed(t, w, "a")
+}
+
+func newAppNamed(t *testing.T, w *world, name string) *app {
+	t.Helper()
+	words := strings.ToLower(strings.NewReplacer("_", "-", "/", "-").Replace(t.Name()))
+	a := &app{T: t, w: w, server: fault.Start(), id: asset.AppID(words[max(0, len(words)-80):] + "." + name), dir: filepath.Join(t.TempDir(), "bundle"), build: 1}
+	a.id = asset.AppID(strings.TrimLeft(string(a.id), "-"))
+	t.Cleanup(a.server.Close)
+	a.keys = map[string]any{}
+	a.serve("/manifest", "what "+string(a.id)+" has")
+	return a
+}
+
+func (a *app) serve(path, text string) {
+	a.server.Handle(path, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }))
+}
+
+// restrict sets the allowances and, if any are given, the hosts.
+func (a *app) restrict(allowance, essential int64, hosts ...string) {
+	if len(hosts) == 0 {
+		hosts = []string{"127.0.0.1", "localhost"}
+	}
+	a.keys["BAInitialDownloadRestrictions"] = map[string]any{"BADownloadAllowance": allowance, "BAEssentialDownloadAllowance": essential, "BADownloadDomainAllowList": hosts}
+}
+
+// bundle writes the app's bundle as it now is.
+func (a *app) bundle() string {
+	a.Helper()
+	info := map[string]any{
+		"CFBundleIdentifier": a.id, "CFBundleShortVersionString": "1.0.0", "CFBundleVersion": strconv.Itoa(a.build), "CFBundleExecutable": "game",
+		"BAManifestURL": a.server.URL + "/manifest", "BAMaxInstallSize": 1 << 40, "BAEssentialMaxInstallSize": 1 << 40,
+		"BAInitialDownloadRestrictions": map[string]any{"BADownloadAllowance": 1 << 40, "BAEssentialDownloadAllowance": 1 << 40, "BADownloadDomainAllowList": []string{"127.0.0.1", "localhost"}},
+	}
+	for k, v := range a.keys {
+		if info[k] = v; v == nil {
+			delete(info, k)
+		}
+	}
+	ext := filepath.Join(a.dir, "Extensions", "Loader.appex")
+	a.writeJSON(filepath.Join(a.dir, "Info.json"), info)
+	a.writeJSON(filepath.Join(ext, "Info.json"), map[string]any{
+		"CFBundleIdentifier": a.id + ".loader", "CFBundleExecutable": "loader", "CFBundleVersion": "1",
+		"EXAppExtensionAttributes": map[string]any{"EXExtensionPointIdentifier": "com.apple.background-asset-downloader-extension"}})
+	for _, path := range []string{filepath.Join(a.dir, "game"), filepath.Join(ext, "loader")} {
+		if _, err := os.Stat(path); err != nil {
+			link(a.T, path)
+		}
+	}
+	a.tell()
+	return a.dir
+}
+
+// tell gives the extension its script, from the next call on.
+func (a *app) tell() {
+	a.Helper()
+	a.writeJSON(filepath.Join(a.dir, "Extensions", "Loader.appex", "script.json"), a.script)
+}
+
+func (a *app) writeJSON(path string, v any) {
+	a.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		a.Fatal(err)
+	}
+	writeFile(a.T, path, text)
+}
+
+// put serves a file and gives a download of it.
+func (a *app) put(name string, size int64, essential bool) asset.Download {
+	return a.file(name, fault.File{Content: content(name, size)}, essential)
+}
+
+func (a *app) file(name string, f fault.File, essential bool) asset.Download {
+	a.server.Put("/"+name, f)
+	return asset.Download{Identifier: name, URL: a.server.URL + "/" + name, FileSize: f.Content.Size, Essential: essential}
+}
+
+func content(name string, size int64) fault.Bytes {
+	var seed uint64
+	for _, b := range []byte(name) {
+		seed = seed*131 + uint64(b)
+	}
+	return fault.Content(seed, size)
+}
+
+// install begins to install the app, whose extension answers with list.
+func (a *app) install(list ...asset.Download) {
+	a.Helper()
+	a.script.Answer = append(a.script.Answer, list...)
+	if _, err := a.w.owner.Install(a.Context(), localapi.InstallRequest{Bundle: a.bundle()}); err != nil {
+		a.Fatal(err)
+	}
+}
+
+// update takes a new build of it, whose extension answers with list.
+func (a *app) update(list ...asset.Download) {
+	a.Helper()
+	a.build++
+	a.script.Answer = list
+	if _, err := a.w.owner.Update(a.Context(), a.id, localapi.UpdateRequest{Bundle: a.bundle()}); err != nil {
+		a.Fatal(err)
+	}
+}
+
+// installed installs the app, and waits until its gate is open.
+func (a *app) installed(list ...asset.Download) asset.Progress {
+	a.Helper()
+	a.install(list...)
+	return a.open()
+}
+
+// launched is an app that was installed and launched once.
+func (a *app) launched(list ...asset.Download) {
+	a.Helper()
+	a.installed(list...)
+	a.launch()
+}
+
+func (a *app) launch() localapi.Launch {
+	a.Helper()
+	l, err := a.w.owner.Launch(a.Context(), a.id, localapi.LaunchRequest{})
+	if err != nil {
+		a.Fatal(err)
+	}
+	return l
+}
+
+// open waits until the gate is open, and gives the last progress.
+func (a *app) open() (last asset.Progress) {
+	a.Helper()
+	ctx, cancel := context.WithTimeout(a.Context(), patience)
+	defer cancel()
+	for p, err := range a.w.owner.Progress(ctx, a.id) {
+		if err != nil {
+			a.Fatalf("following the installation: %v; last: %s", err, pretty(last))
+		}
+		last = p
+	}
+	return last
+}
+
+func (a *app) status() asset.AppStatus {
+	a.Helper()
+	st, err := a.w.owner.App(a.Context(), a.id)
+	if err != nil {
+		a.Fatal(err)
+	}
+	return st
+}
+
+// until waits for a state of the app, looking again at each event.
+func (a *app) until(what string, ok func(asset.AppStatus) bool) (last asset.AppStatus) {
+	a.Helper()
+	ctx, cancel := context.WithTimeout(a.Context(), patience)
+	defer cancel()
+	for _, err := range a.w.owner.Events(ctx, a.id) {
+		if err != nil {
+			a.Fatalf("waiting until %s: %v; last: %s", what, err, pretty(last))
+		}
+		if last = a.status(); ok(last) {
+			return last
+		}
+	}
+	return last
+}
+
+func (a *app) untilState(identifier string, state asset.DownloadState) asset.DownloadStatus {
+	a.Helper()
+	return find(a.until(identifier+" is "+string(state), func(st asset.AppStatus) bool { return find(st, identifier).State == state }), identifier)
+}
+
+// untilFlowing waits until n bytes of a download are there.
+func (a *app) untilFlowing(identifier string, n int64) asset.DownloadStatus {
+	a.Helper()
+	return find(a.until(identifier+" flows", func(st asset.AppStatus) bool { return find(st, identifier).Bytes >= n }), identifier)
+}
+
+// untilTaken waits until a finished file was handed over.
+func (a *app) untilTaken(identifiers ...string) {
+	a.Helper()
+	a.until("all are handed over", func(st asset.AppStatus) bool {
+		return !slices.ContainsFunc(identifiers, func(id string) bool {
+			d := find(st, id)
+			return d.State != asset.StateFinished || d.FilePath != ""
+		})
+	})
+}
+
+// find gives the last download of that identifier.
+func find(st asset.AppStatus, identifier string) (out asset.DownloadStatus) {
+	for _, d := range st.Downloads {
+		if d.Identifier == identifier {
+			out = d
+		}
+	}
+	return out
+}
+
+func pretty(v any) string {
+	text, _ := json.MarshalIndent(v, "", " ")
+	return string(text)
+}
+
+func (a *app) container(name string) string {
+	return filepath.Join(a.w.dirs.Container("group."+asset.GroupID(a.id)), name)
+}
+
+func (a *app) exists(name string) bool {
+	_, err := os.Stat(a.container(name))
+	return err == nil
+}
+
+// holds checks that the container has exactly the bytes that were served.
+func (a *app) holds(name string, size int64) {
+	a.Helper()
+	a.fileHolds(a.container(name), name, size)
+}
+
+func (a *app) fileHolds(path, name string, size int64) {
+	a.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		a.Error(err)
+		return
+	}
+	got, want := sha256.Sum256(text), content(name, size).Sum256()
+	if int64(len(text)) != size || !bytes.Equal(got[:], want[:]) {
+		a.Errorf("%s has %d bytes, or other ones than were served; want %d", name, len(text), size)
+	}
+}
+
+// heard is all that the extension noted.
+func (a *app) heard() (out []heard) {
+	text, _ := os.ReadFile(a.container("heard"))
+	for line := range bytes.Lines(text) {
+		var h heard
+		if json.Unmarshal(line, &h) == nil {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// calls are the calls of one entry point.
+func (a *app) calls(entry string) (out []heard) {
+	for _, h := range a.heard() {
+		if h.Entry == entry && h.Do == "" {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// untilCalled waits for call n (from 1) of an entry point. The extension is a
+// process that knows no events of ours, so its notes are looked at again.
+func (a *app) untilCalled(entry string, n int) heard {
+	a.Helper()
+	return a.look(entry, func() []heard { return a.calls(entry) }, n)
+}
+
+// untilDid waits for outcome n (from 1) of a step.
+func (a *app) untilDid(do string, n int) heard {
+	a.Helper()
+	return a.look(do, func() (out []heard) {
+		for _, h := range a.heard() {
+			if h.Do == do {
+				out = append(out, h)
+			}
+		}
+		return out
+	}, n)
+}
+
+func (a *app) look(what string, found func() []heard, n int) heard {
+	a.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if h := found(); len(h) >= n {
+			return h[n-1]
+		}
+		if time.Now().After(end) {
+			a.Fatalf("the extension never came to %s number %d; it noted %s", what, n, pretty(a.heard()))
+		}
+	}
+}
+
+// mark makes a file that the extension awaits.
+func (a *app) mark(name string) {
+	a.Helper()
+	writeFile(a.T, a.container(name), nil)
+}
+
+// manager is the download manager of one process of the app.
+func (a *app) manager() *client.DownloadManager {
+	a.Helper()
+	m, err := client.Open(client.Options{Socket: a.w.dirs.AppSocket(a.id)})
+	if err != nil {
+		a.Fatal(err)
+	}
+	a.Cleanup(m.Close)
+	return m
+}
+
+// active is a manager of a process that a person looks at.
+func (a *app) active() *client.DownloadManager {
+	a.Helper()
+	m := a.manager()
+	if err := m.SetActive(a.Context(), true); err != nil {
+		a.Fatal(err)
+	}
+	return m
+}
+
+func (a *app) schedule(m *client.DownloadManager, d asset.Download) asset.DownloadStatus {
+	a.Helper()
+	st, err := m.Schedule(a.Context(), d)
+	if err != nil {
+		a.Fatal(err)
+	}
+	return st
+}
+
+// asked are the requests for one path.
+func (a *app) asked(path string) (out []fault.Request) {
+	for _, r := range a.server.Requests() {
+		if r.Path == path {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// wantCode checks that an error has a code, and words for a person.
+func wantCode(t *testing.T, what string, err error, code asset.Code) {
+	t.Helper()
+	e := asset.AsError(err)
+	if err == nil || e.Code != code || e.Message == "" || e.Op == "" {
+		t.Errorf("%s: %v; want code %d %s", what, err, code, code)
+	}
+}
+
+// wantFailed checks how a download ended.
+func (a *app) wantFailed(st asset.AppStatus, identifier string, code asset.Code) {
+	a.Helper()
+	if d := find(st, identifier); d.State != asset.StateFailed || d.Reason == nil || d.Reason.Code != code.String() || d.Reason.Message == "" || d.Reason.Unblock == "" {
+		a.Errorf("%s ended as %s; want %s", identifier, pretty(d), code)
+	}
+}
+
+func (a *app) wantGate(g asset.Gate, why string) {
+	a.Helper()
+	if !g.Open || g.Reason == nil || g.Reason.Code != why {
+		a.Errorf("the gate is %s; want it open for %s", pretty(g), why)
+	}
+}

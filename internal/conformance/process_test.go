@@ -1,0 +1,37 @@
+package conformance
+
+import (
+	"database/sql"
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"larder/asset"
+)
+
+// alive reports whether a process runs; one that nobody has reaped yet does not.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	return err == nil && p.Signal(syscall.Signal(0)) == nil
+}
+
+// spendBudget books a day's budget of an app's extension: a restart of the
+// service stands between two days of waiting.
+func spendBudget(t *testing.T, w *world, id asset.AppID) {
+	t.Helper()
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := sql.Open("sqlite", w.dirs.Database())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	_, err = d.ExecContext(t.Context(), "UPDATE apps SET budget_used = 600000, budget_day = ? WHERE id = ?", now.Unix()/86400, id)
+	if err := errors.Join(err, d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	w.restart(t)
+}
