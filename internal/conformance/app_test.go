@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type app struct {
 	keys   map[string]any // of Info.json; nil removes a key
 	build  int
 	script script
+	bare   bool // it has neither manifest nor extension
 }
 
 // newApp prepares an app named for its test; install takes it from there.
@@ -78,6 +80,14 @@ func (a *app) bundle() string {
 			delete(info, k)
 		}
 	}
+	if a.bare {
+		for _, k := range []string{"BAManifestURL", "BAMaxInstallSize", "BAEssentialMaxInstallSize", "BAInitialDownloadRestrictions"} {
+			delete(info, k)
+		}
+		a.writeJSON(filepath.Join(a.dir, "Info.json"), info)
+		link(a.T, filepath.Join(a.dir, "game"))
+		return a.dir
+	}
 	ext := filepath.Join(a.dir, "Extensions", "Loader.appex")
 	a.writeJSON(filepath.Join(a.dir, "Info.json"), info)
 	a.writeJSON(filepath.Join(ext, "Info.json"), map[string]any{
@@ -115,6 +125,28 @@ func (a *app) put(name string, size int64, essential bool) asset.Download {
 func (a *app) file(name string, f fault.File, essential bool) asset.Download {
 	a.server.Put("/"+name, f)
 	return asset.Download{Identifier: name, URL: a.server.URL + "/" + name, FileSize: f.Content.Size, Essential: essential}
+}
+
+// trickle is a file that comes slowly until it is released.
+func (a *app) trickle(name string, size int64, essential bool) (d asset.Download, release func()) {
+	released := make(chan struct{})
+	a.server.Handle("/"+name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+		from := content(name, size).Reader()
+		for {
+			select {
+			case <-released:
+				_, _ = io.Copy(w, from)
+				return
+			case <-r.Context().Done():
+				return
+			case <-time.After(50 * time.Millisecond):
+				_, _ = io.CopyN(w, from, 1<<10)
+				_ = http.NewResponseController(w).Flush()
+			}
+		}
+	}))
+	return asset.Download{Identifier: name, URL: a.server.URL + "/" + name, FileSize: size, Essential: essential}, sync.OnceFunc(func() { close(released) })
 }
 
 func content(name string, size int64) fault.Bytes {
@@ -156,6 +188,15 @@ func (a *app) launched(list ...asset.Download) {
 	a.Helper()
 	a.installed(list...)
 	a.launch()
+}
+
+// alone is an app without extension, launched: what it does, it does itself.
+func alone(t *testing.T, w *world) *app {
+	t.Helper()
+	a := newApp(t, w)
+	a.bare = true
+	a.launched()
+	return a
 }
 
 func (a *app) launch() localapi.Launch {

@@ -3,7 +3,9 @@ package conformance
 import (
 	"database/sql"
 	"errors"
+	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -35,3 +37,20 @@ func spendBudget(t *testing.T, w *world, id asset.AppID) {
 	}
 	w.restart(t)
 }
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func contains(text, part string) bool { return strings.Contains(text, part) }
+
+// port is ":1234" of the app's server.
+func port(a *app) string { return a.server.URL[strings.LastIndexByte(a.server.URL, ':'):] }

@@ -126,7 +126,7 @@ func (s *Service) forExtension(app asset.AppID) (states []asset.DownloadState) {
 	return states
 }
 
-// offer tells the live delegates of app of the results that are due.
+// offer tells the live delegates of app of the results that nobody has taken.
 func (s *Service) offer(ctx context.Context, app asset.AppID) error {
 	for state, event := range results {
 		listeners := s.processes.of(app, event)
@@ -135,7 +135,7 @@ func (s *Service) offer(ctx context.Context, app asset.AppID) error {
 		}
 		var due []queue.Entry
 		err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-			due, err = queue.Undelivered(tx, app, []asset.DownloadState{state}, time.Now(), backlog)
+			due, err = queue.Takeable(tx, app, []asset.DownloadState{state}, backlog)
 			return err
 		})
 		if err != nil {
@@ -161,6 +161,6 @@ func (s *Service) tell(t asset.EventType, app asset.AppID, d asset.DownloadStatu
 	}
 	for _, p := range s.processes.of(app, t) {
 		p.push(localapi.SessionLine{Type: t, Status: &d, Download: &asset.Download{Identifier: d.Identifier, UniqueIdentifier: d.UniqueIdentifier,
-			State: d.State, Essential: d.Essential, Priority: d.Priority, FileSize: d.TotalBytes}})
+			Manifest: d.Manifest, State: d.State, Essential: d.Essential, Priority: d.Priority, FileSize: d.TotalBytes}})
 	}
 }
