@@ -301,14 +301,19 @@ func (a *app) holds(name string, size int64) {
 
 func (a *app) fileHolds(path, name string, size int64) {
 	a.Helper()
+	a.fileIs(path, content(name, size))
+}
+
+func (a *app) fileIs(path string, c fault.Bytes) {
+	a.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		a.Error(err)
 		return
 	}
-	got, want := sha256.Sum256(text), content(name, size).Sum256()
-	if int64(len(text)) != size || !bytes.Equal(got[:], want[:]) {
-		a.Errorf("%s has %d bytes, or other ones than were served; want %d", name, len(text), size)
+	got, want := sha256.Sum256(text), c.Sum256()
+	if int64(len(text)) != c.Size || !bytes.Equal(got[:], want[:]) {
+		a.Errorf("%s has %d bytes, or other ones than were served; want %d", path, len(text), c.Size)
 	}
 }
 

@@ -131,6 +131,10 @@ func (x step) do(ctx context.Context, h, out *heard, s extension.Service) error 
 		return p.Kill()
 	case "hang":
 		time.Sleep(time.Hour)
+	case "sleep":
+		d, err := time.ParseDuration(x.Arg)
+		time.Sleep(d)
+		return err
 	case "grow":
 		grown = make([]byte, 600<<20)
 		for n := range grown {

@@ -137,6 +137,9 @@ func (w *world) restart(t *testing.T) {
 // order shows.
 func single(c *service.Config) { c.Limits = policy.Limits{PerHost: 1} }
 
+// stallSoon is a service that gives up on a silent connection after a second.
+func stallSoon(c *service.Config) { c.Stall = time.Second }
+
 // The rows that do not mind others beside them share a few services (each runs
 // two extensions at a time), with places enough that no app waits for another's
 // connections.
