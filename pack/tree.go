@@ -93,7 +93,7 @@ func walkTree(ctx context.Context, op string, root *os.Root, dir string, visit f
 		} else {
 			err = visit(name, info, false)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, fs.SkipDir) {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import "fmt"
 // Things that a fence may hold: what a program cannot do, or cannot do beyond a bound.
 const (
 	Files           = "files"            // reach other files than bundle, container, inbox and the system's programs
+	Attributes      = "attributes"       // see whether other files are there, change their modes and times
 	TCP             = "tcp"              // speak TCP
 	UDP             = "udp"              // speak UDP, DNS with it
 	UnixSockets     = "unix sockets"     // connect to a Unix socket of the file system
@@ -98,7 +99,8 @@ func (f facts) level() Level {
 		why  string
 	}{
 		{Files, abi >= 3, filesWhy},
-		{TCP, namespaces || seccomp || abi >= 4, names + "; " + landlock(4)},
+		{Attributes, namespaces, names + "; Landlock does not bind them"},
+		{TCP, namespaces || seccomp, names + "; " + filter + "; Landlock binds TCP from ABI 4 on, not MPTCP and SCTP"},
 		{UDP, namespaces || seccomp || abi >= 10, names + "; " + filter + "; " + landlock(10)},
 		{UnixSockets, namespaces || seccomp || abi >= 9, names + "; " + filter + "; " + landlock(9)},
 		{AbstractSockets, namespaces || seccomp || abi >= 6, names + "; " + landlock(6)},
@@ -106,7 +108,7 @@ func (f facts) level() Level {
 		{Signals, namespaces || abi >= 6, names + "; " + landlock(6)},
 		{Sight, namespaces, names},
 		{Survivors, namespaces || cgroup || abi >= 6, names + "; " + landlock(6)},
-		{Processes, cgroup || f.Tasks, "root is bound by no limit, and this kernel has none for a namespace: they are counted 20 times a second"},
+		{Processes, cgroup || f.Tasks, "root is bound by no limit, and this kernel has none for a namespace: they are counted 8 times a second"},
 		{Memory, cgroup || seccomp, filter + "; memory that no process has mapped is not counted"},
 		{Disk, true, ""},
 	} {
@@ -123,7 +125,7 @@ func (f facts) level() Level {
 func bare(name, why string, holds ...string) Level {
 	l := Level{Name: name, Holds: holds}
 all:
-	for _, what := range []string{Files, TCP, UDP, UnixSockets, AbstractSockets, Trace, Signals, Sight, Survivors, Processes, Memory, Disk} {
+	for _, what := range []string{Files, Attributes, TCP, UDP, UnixSockets, AbstractSockets, Trace, Signals, Sight, Survivors, Processes, Memory, Disk} {
 		for _, h := range holds {
 			if h == what {
 				continue all

@@ -21,7 +21,7 @@ func Probe() Level {
 		return bareLevel(err.Error())
 	}
 	defer null.Close()
-	spec := Spec{Path: "/proc/self/exe", Bundle: dir, Container: dir, Stdin: null, Stdout: null, Stderr: null}.withDefaults()
+	spec := Spec{Path: dir, Bundle: dir, Container: dir, Stdin: null, Stdout: null, Stderr: null}.withDefaults()
 	r, err := reachOf(spec)
 	if err == nil {
 		var p *Process

@@ -2,6 +2,7 @@ package fence
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"strconv"
@@ -85,14 +86,26 @@ func sweep(root int, limit time.Duration) {
 	}
 }
 
-// resident is the memory of a process in bytes that no file stands behind; 0 when
-// it is gone.
-func resident(pid int) int64 {
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0
+// memoryUsed is the memory of all of them in bytes that no file stands behind. What
+// they share since a fork is counted for each at first, and when that is beyond
+// limit, divided among them, which takes the kernel longer to find out.
+func memoryUsed(list []process, limit int64) int64 {
+	var resident, shared int64
+	for _, p := range list {
+		status, _ := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/status")
+		resident += kibibytes(status, "\nRssAnon:") + kibibytes(status, "\nRssShmem:")
 	}
-	return kibibytes(status, "\nRssAnon:") + kibibytes(status, "\nRssShmem:")
+	if resident <= limit || len(list) == 1 {
+		return resident
+	}
+	for _, p := range list {
+		rollup, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/smaps_rollup")
+		if errors.Is(err, fs.ErrPermission) {
+			return resident
+		}
+		shared += kibibytes(rollup, "\nPss_Anon:") + kibibytes(rollup, "\nPss_Shmem:")
+	}
+	return shared
 }
 
 func kibibytes(status []byte, key string) int64 {

@@ -13,7 +13,6 @@ const (
 
 // watch ends the program when all that runs below root together takes too much
 // memory, has too many processes and threads, or when the disk is nearly full.
-// Pages that two processes share count twice.
 func (p *Process) watch(root int, s Spec) {
 	tick := time.NewTicker(diskEvery)
 	defer tick.Stop()
@@ -42,10 +41,7 @@ func (p *Process) watch(root int, s Spec) {
 			}
 		}
 		if look%memoryEvery == 0 {
-			var used int64
-			for _, d := range list {
-				used += resident(d.pid)
-			}
+			used := memoryUsed(list, limit)
 			if used > limit {
 				p.stop(fmt.Sprintf("it used %d MiB of memory; %d MiB are allowed", used>>20, s.Memory>>20))
 			}

@@ -188,8 +188,8 @@ func TestNewRoundDemotesAndForgets(t *testing.T) {
 	})
 	write(t, d, func(tx *db.Tx) error {
 		c, err := Essential(tx, "a")
-		if c != (EssentialCount{}) {
-			t.Errorf("essential of the new round: %+v", c)
+		if err != nil || c != (EssentialCount{}) {
+			t.Errorf("essential of the new round: %+v, %v", c, err)
 		}
 		l, _ := List(tx, "a")
 		if len(l) != 2 {
