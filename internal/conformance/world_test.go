@@ -26,6 +26,7 @@ import (
 type world struct {
 	dirs   dirs.Dirs
 	owner  *localapi.Client
+	dial   func(socket string) localapi.Dialer // in a bubble
 	config service.Config
 	log    logged
 	stop   func() error // nil while no service runs inside this process
