@@ -26,6 +26,7 @@ var floors = [][]string{
 	{"internal/queue"},
 	{"internal/install"},
 	{"internal/exthost"},
+	{"internal/fence"},
 	{"internal/transfer"},
 	{"internal/localapi"},
 	{"internal/device"},
