@@ -19,20 +19,9 @@ type handler struct {
 
 // CurrentDownloads lists what is scheduled or running, whoever queued it.
 func (h *handler) CurrentDownloads(ctx context.Context, each func(asset.Download) error) error {
-	var found []queue.Entry
-	err := h.courier.DB.Read(ctx, func(tx *db.Tx) (err error) {
-		found, err = queue.Unsettled(tx, h.app.ID())
-		return err
+	return h.courier.DB.Read(ctx, func(tx *db.Tx) error {
+		return queue.EachUnsettled(tx, h.app.ID(), func(e *queue.Entry) error { return each(e.Download) })
 	})
-	if err != nil {
-		return err
-	}
-	for _, e := range found {
-		if err := each(e.Download); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // ScheduleDownload enqueues a download, except while downloads is being answered

@@ -60,6 +60,9 @@ func (d *Dispatcher) init() {
 		if d.Reserve == 0 {
 			d.Reserve = 64 << 20
 		}
+		if d.Transport == nil {
+			d.Transport = transfer.NewTransport(nil)
+		}
 		d.fetcher = transfer.Fetcher{FS: d.FS, Transport: d.Transport, Stall: d.Stall, Journal: &transfer.Journal{Record: d.record}}
 		d.running.runs = map[string]*run{}
 		d.running.served = map[asset.AppID]int64{}
@@ -174,6 +177,21 @@ func (d *Dispatcher) Close() {
 	d.running.close()
 	for _, r := range d.running.stopAll(func(asset.AppID, string) bool { return false }) {
 		<-r.done
+	}
+}
+
+// Busy reports whether a transfer runs.
+func (d *Dispatcher) Busy() bool {
+	d.init()
+	return len(d.running.list()) > 0
+}
+
+// Rest lets go of the connections kept for a next download, so that nothing wakes
+// the machine for them.
+func (d *Dispatcher) Rest() {
+	d.init()
+	if t, ok := d.Transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
 	}
 }
 

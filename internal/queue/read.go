@@ -120,6 +120,26 @@ func FailedEssential(tx *db.Tx, app asset.AppID) ([]Entry, error) {
 	return list(tx, "app = ? AND kind = 'file' AND essential AND state = 'failed' ORDER BY seq", app)
 }
 
+// EachUnsettled calls f for each scheduled or running download of an app, in
+// order, a few at a time: there may be more than fit into memory. f may change them.
+func EachUnsettled(tx *db.Tx, app asset.AppID, f func(*Entry) error) error {
+	essential, priority, seq := true, asset.PriorityMax+1, int64(0)
+	for {
+		page, err := list(tx, `app = ? AND kind = 'file' AND state NOT IN ('finished', 'failed') AND (-essential, -priority, seq) > (-?, -?, ?)`+inOrder+" LIMIT 256",
+			app, essential, priority, seq)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for n := range page {
+			if err := f(&page[n]); err != nil {
+				return err
+			}
+		}
+		last := &page[len(page)-1]
+		essential, priority, seq = last.Essential, last.Priority, last.Seq
+	}
+}
+
 // EssentialSample gives up to n essential downloads of the present round: those
 // that run first, then failed, waiting and finished ones.
 func EssentialSample(tx *db.Tx, app asset.AppID, n int) ([]Entry, error) {

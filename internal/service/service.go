@@ -47,6 +47,8 @@ type Config struct {
 	Deadline time.Duration
 	Limits   policy.Limits
 	DB       db.Options
+	// Idle is called each time work has come to an end; nil does nothing.
+	Idle func()
 }
 
 func (c Config) withDefaults() Config {
@@ -61,6 +63,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Boot == nil {
 		c.Boot = fsx.BootID
+	}
+	if c.Idle == nil {
+		c.Idle = func() {}
 	}
 	return c
 }
@@ -159,6 +164,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// calmAfter is how long nothing has to happen until the service counts as idle.
+const calmAfter = 2 * time.Second
+
 // sleep waits until something changes or next has come; false when ctx ended.
 func (s *Service) sleep(ctx context.Context, next time.Time) bool {
 	var alarm <-chan time.Time
@@ -167,13 +175,25 @@ func (s *Service) sleep(ctx context.Context, next time.Time) bool {
 		defer t.Stop()
 		alarm = t.C
 	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-s.wake:
-	case <-alarm:
+	var calm <-chan time.Time
+	if !s.dispatcher.Busy() && !s.busy.any() {
+		t := time.NewTimer(calmAfter)
+		defer t.Stop()
+		calm = t.C
 	}
-	return true
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-s.wake:
+			return true
+		case <-alarm:
+			return true
+		case <-calm:
+			s.dispatcher.Rest()
+			s.config.Idle()
+		}
+	}
 }
 
 // Wake makes the loop look again.
