@@ -31,9 +31,10 @@ var homes = map[string]home{
 	"github.com/micromdm/plist":     {product: []string{"internal/bundle"}},
 	"github.com/Microsoft/go-winio": {product: []string{"internal/localapi"}},
 	"golang.org/x/sys": {
-		product: []string{"cmd/larder", "internal/service", "internal/exthost", "internal/localapi", "internal/device", "internal/fsx"},
+		product: []string{"cmd/larder", "internal/service", "internal/fence", "internal/localapi", "internal/device", "internal/fsx"},
 		tests:   []string{"*"},
 	},
+	"github.com/tetratelabs/wazero": {product: []string{"internal/fence"}},
 	"golang.org/x/sync": {product: impure()},
 	"golang.org/x/time": {product: impure()},
 

@@ -29,7 +29,14 @@ func (s *Service) AcquireControl(ctx context.Context, app asset.AppID, session s
 	if err != nil {
 		return err
 	}
-	if err := s.locks.Acquire(ctx, app, p, deadline); err != nil {
+	err = s.locks.Acquire(ctx, app, p, deadline)
+	if gone := ctx.Err(); gone != nil { // the caller, or the service
+		if err == nil {
+			s.locks.Free(app, p)
+		}
+		return gone
+	}
+	if err != nil {
 		return err
 	}
 	if _, err := s.processes.get(app, session); err != nil {
