@@ -173,7 +173,7 @@ func TestClassic_2_8_MemoryIsLimited(t *testing.T) {
 	a.script.On = map[string][]step{"downloads": {{Do: "grow"}}}
 	p := a.installed()
 	a.wantGate(p.Gate, asset.WhyExtension)
-	if !strings.Contains(p.Gate.Reason.Message, "memory") {
+	if !strings.Contains(p.Gate.Reason.Message, "of memory; 256 MiB are allowed") {
 		t.Error(p.Gate.Reason.Message)
 	}
 }
@@ -183,13 +183,13 @@ func TestClassic_2_8_ItDoesNotLiveDuringTransfers(t *testing.T) {
 	a := newApp(t, shared(t))
 	a.install(a.file("x", fault.File{Content: content("x", 2<<20), Rate: 1 << 20}, true))
 	a.untilFlowing("x", 1)
-	asked := a.calls("downloads")[0].PID
-	a.until("the process has ended", func(asset.AppStatus) bool { return !alive(asked) })
+	asked := a.calls("downloads")[0]
+	a.untilEnded(asked)
 	if a.status().Gate.Open {
 		t.Error("the transfer had ended already")
 	}
 	a.untilTaken("x")
-	if h := a.calls("finished")[0]; h.PID == asked {
+	if h := a.calls("finished")[0]; h.Process == asked.Process {
 		t.Error("the same process was asked again")
 	}
 }

@@ -182,7 +182,7 @@ func TestDesign_12_EachRequestHasTheDeadline(t *testing.T) {
 	a.script.On = map[string][]step{"finished": {{Do: "take"}, {Do: "sleep", Arg: "1.2s"}}}
 	a.installed(a.put("x", 10, true), a.put("y", 10, true))
 	a.untilTaken("x", "y")
-	if c := a.calls("finished"); len(c) != 2 || c[0].PID != c[1].PID {
+	if c := a.calls("finished"); len(c) != 2 || c[0].Process != c[1].Process {
 		t.Errorf("told: %s", pretty(c))
 	}
 }

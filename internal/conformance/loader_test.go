@@ -3,15 +3,18 @@ package conformance
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"larder/asset"
 	"larder/extension"
+	"larder/internal/fsx"
 )
 
 // script is what the test apps' extension does. It lies beside its executable,
@@ -34,7 +37,7 @@ type step struct {
 // outcome of a step.
 type heard struct {
 	Entry, Do   string
-	PID         int
+	Process     string // names the process; see untilEnded
 	Request     asset.ContentRequest
 	Info        asset.ExtensionInfo
 	Manifest    string // its text
@@ -58,7 +61,7 @@ func loadScript() (s script) {
 
 // note appends to the container, which is the working directory.
 func note(h heard) {
-	h.PID = os.Getpid()
+	h.Process = process()
 	text, err := json.Marshal(h)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -72,6 +75,16 @@ func note(h heard) {
 	_, _ = f.Write(append(text, '\n'))
 	_ = f.Close()
 }
+
+// process names this process, and holds the lock of that name for as long as it
+// lives: numbers of processes mean nothing across a fence.
+var process = sync.OnceValue(func() string {
+	name := "process-" + rand.Text()
+	if _, err := fsx.Lock(name); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	return name
+})
 
 type loader struct{}
 
@@ -136,11 +149,14 @@ func (x step) do(ctx context.Context, h, out *heard, s extension.Service) error 
 		time.Sleep(d)
 		return err
 	case "grow":
-		grown = make([]byte, 600<<20)
-		for n := 0; n < len(grown); n += 4096 {
-			grown[n] = 1
+		for {
+			piece := make([]byte, 4<<20)
+			for n := 0; n < len(piece); n += 4096 {
+				piece[n] = 1
+			}
+			grown = append(grown, piece)
+			time.Sleep(5 * time.Millisecond) // the race detector takes as much again, and fails when it is refused
 		}
-		time.Sleep(time.Hour)
 	case "fail":
 		return errors.New("not now")
 	case "take":
@@ -176,7 +192,7 @@ func (x step) do(ctx context.Context, h, out *heard, s extension.Service) error 
 	return nil
 }
 
-var grown []byte
+var grown [][]byte
 
 // speakByHand is an extension without the SDK. While it is asked for downloads
 // it calls a method of the service's, notes what it was told, and answers with

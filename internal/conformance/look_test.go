@@ -11,6 +11,7 @@ import (
 
 	"larder/asset"
 	"larder/internal/fault"
+	"larder/internal/fsx"
 )
 
 // find gives the last download of that identifier.
@@ -111,6 +112,20 @@ func (a *app) look(what string, found func() []heard, n int) heard {
 		}
 		if time.Now().After(end) {
 			a.Fatalf("the extension never came to %s number %d; it noted %s", what, n, pretty(a.heard()))
+		}
+	}
+}
+
+// untilEnded waits for the end of the process that noted h.
+func (a *app) untilEnded(h heard) {
+	a.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if l, err := fsx.Lock(a.container(h.Process)); err == nil {
+			_ = l.Unlock()
+			return
+		}
+		if time.Now().After(end) {
+			a.Fatal("the extension's process lives on")
 		}
 	}
 }

@@ -12,12 +12,14 @@ import (
 
 	"larder/extension"
 	"larder/internal/dirs"
+	"larder/internal/fence"
 	"larder/internal/service"
 )
 
 // The test binary is also the extension ("loader") and the executable ("game")
 // of the test apps, and a service that can be killed.
 func TestMain(m *testing.M) {
+	fence.Main()
 	switch filepath.Base(os.Args[0]) {
 	case "loader":
 		beLoader()

@@ -6,18 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"larder/asset"
 )
-
-// alive reports whether a process runs; one that nobody has reaped yet does not.
-func alive(pid int) bool {
-	p, err := os.FindProcess(pid)
-	return err == nil && p.Signal(syscall.Signal(0)) == nil
-}
 
 // spendBudget books a day's budget of an app's extension: a restart of the
 // service stands between two days of waiting.
