@@ -34,7 +34,7 @@ func TestBadArgumentsOfTheLocalAPI(t *testing.T) {
 		"":                   {""},
 	}
 	bodies := []string{"", "null", "[]", `"x"`, "0", "{", "{}{}", "\xff", `{"unknown":1}`, `{"identifier":null}`, `{"identifier":7,"url":[],"fileSize":"x"}`,
-		`{"fileSize":1e400}`, `{"active":"yes","deadline":"soon"}`, strings.Repeat("[", 10000), `{"identifier":"` + strings.Repeat("x", 2<<20) + `"}`}
+		`{"fileSize":1e400}`, `{"active":"yes","deadline":"soon"}`, strings.Repeat("[", 10000), `{"identifier":"` + strings.Repeat("x", 1<<20) + `"}`}
 	queries := []string{"?nonsense=1", "?app=" + string(b.id), "?app=%00", "?app=" + strings.Repeat("x", 5000), "?handles=nonsense", "?handles=began&handles=began", "?app=x&app=y"}
 	frozen(t, func() {
 		tried := 0
