@@ -87,7 +87,7 @@ func longPath() string {
 	return string(b)
 }
 
-// pack builds with a fast encoder; what it compresses to is tested by [TestVectors].
+// pack builds with a fast encoder; what it compresses to is tested with the vectors.
 func pack(t testing.TB, f forest, opts BuildOptions) ([]byte, Summary) {
 	t.Helper()
 	var b bytes.Buffer
