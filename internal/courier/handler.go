@@ -50,6 +50,9 @@ func (h *handler) ScheduleDownload(ctx context.Context, d asset.Download) error 
 		if err != nil {
 			return err
 		}
+		if err := h.courier.prohibited(tx, &app, d.Identifier); err != nil {
+			return err
+		}
 		e := queue.Entry{App: app.ID(), Kind: queue.File, Download: d}
 		e.Group = app.Bundle.Group
 		if left := app.Remaining().RestrictedDownloadSizeRemaining; left != nil {
@@ -67,6 +70,19 @@ func (h *handler) ScheduleDownload(ctx context.Context, d asset.Download) error 
 		h.courier.Scheduled()
 	}
 	return err
+}
+
+// prohibited refuses to schedule while nothing may be done in the background
+// (classic §2.9).
+func (c *Courier) prohibited(tx *db.Tx, app *apps.App, identifier string) error {
+	if c.Background == nil {
+		return nil
+	}
+	why, err := c.Background(tx, app)
+	if err != nil || why == nil {
+		return err
+	}
+	return &asset.Error{Code: asset.CodeBackgroundActivityProhibited, Op: "schedule download", Subject: identifier, Message: why.Message, Help: why.Unblock}
 }
 
 // CancelDownload cancels by identifier.

@@ -42,6 +42,12 @@ func (h *hosts) reached(host string) {
 	delete(h.bad, host)
 }
 
+func (h *hosts) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.bad)
+}
+
 func (h *hosts) state(host string) (time.Time, *asset.Reason) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -34,9 +34,14 @@ var routes = []route{
 	{"GET", "/v1/downloads", true, (*call).listDownloads},
 	{"POST", "/v1/downloads/{uniqueIdentifier}/cancel", true, (*call).cancelDownload},
 	{"POST", "/v1/downloads/{uniqueIdentifier}/acknowledge", true, (*call).acknowledge},
+	{"GET", "/v1/apps/{id}/settings", true, (*call).appSettings},
+	{"PATCH", "/v1/apps/{id}/settings", false, (*call).setAppSettings},
 	{"POST", "/v1/simulate", false, (*call).simulate},
+	{"POST", "/v1/simulate/device", false, (*call).simulateDevice},
+	{"DELETE", "/v1/simulate/device", false, (*call).resetDevice},
 	{"GET", "/v1/settings", false, (*call).settings},
 	{"PATCH", "/v1/settings", false, (*call).setSettings},
+	{"GET", "/v1/settings/schema", false, (*call).settingsDocument},
 }
 
 // call is one request on one socket.

@@ -17,9 +17,11 @@ type Item struct {
 	Host      string
 	Manifest  bool
 	Essential bool
-	Remaining int64     // bytes still to fetch; 0 when unknown
-	NextTry   time.Time // not before
-	Reason    *asset.Reason
+	// Background tells that nobody waits for it: no gate and no person.
+	Background bool
+	Remaining  int64     // bytes still to fetch; 0 when unknown
+	NextTry    time.Time // not before
+	Reason     *asset.Reason
 }
 
 // Facts are what is true of the app and the machine at one moment.
@@ -32,6 +34,7 @@ type Facts struct {
 	Reserve          int64     // bytes that are left free for the rest of the machine
 	HostNotBefore    time.Time // the host is in trouble until then
 	HostReason       *asset.Reason
+	Device
 }
 
 // Verdict is run when Wait is nil.
@@ -56,6 +59,11 @@ func Decide(f Facts, it Item) Verdict {
 		return wait(asset.WhyPaused, "the installation is paused", "resume the installation")
 	case f.ContentOff:
 		return wait(asset.WhyContentOff, "in-app content is switched off, so nothing is fetched before the first launch", "switch in-app content on, or launch the app")
+	}
+	if held := Hold(f, it); held != nil {
+		return Verdict{Wait: held}
+	}
+	switch {
 	case f.EssentialPending && !it.Essential && !it.Manifest:
 		return wait(asset.WhyEssentialFirst, "the app's essential downloads come first", "nothing to do: it starts when they have ended")
 	case it.Remaining > 0 && f.Free < it.Remaining+f.Reserve:

@@ -32,6 +32,14 @@ func TestDecideNamesTheFirstObstacle(t *testing.T) {
 		{"just enough space", Facts{Free: 101, Reserve: 50}, Item{Remaining: 51}, ""},
 		{"told to come back later", Facts{}, Item{NextTry: now.Add(1), Reason: why}, asset.WhyRetry},
 		{"later has come", Facts{}, Item{NextTry: now, Reason: why}, ""},
+		{"metered, a file", Facts{Device: Device{Metered: true}, EssentialPending: true}, Item{Essential: true}, asset.WhyMetered},
+		{"metered, a manifest", Facts{Device: Device{Metered: true}}, Item{Manifest: true, Background: true}, ""},
+		{"low power, in the background", Facts{Device: Device{LowPower: true}}, Item{Background: true}, asset.WhyLowPower},
+		{"low power, a manifest in the background", Facts{Device: Device{LowPower: true}}, Item{Background: true, Manifest: true}, asset.WhyLowPower},
+		{"low power, at the gate", Facts{Device: Device{LowPower: true, RefreshOff: true}}, Item{Essential: true}, ""},
+		{"refresh off", Facts{Device: Device{RefreshOff: true}}, Item{Background: true}, asset.WhyRefreshOff},
+		{"refresh of the app off", Facts{Device: Device{AppRefreshOff: true}}, Item{Background: true}, asset.WhyRefreshOff},
+		{"paused and metered", Facts{Paused: true, Device: Device{Metered: true}}, Item{}, asset.WhyPaused},
 		{"host in trouble", Facts{HostNotBefore: now.Add(1)}, Item{}, asset.WhyNetwork},
 	} {
 		c.f.Now = now

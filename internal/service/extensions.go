@@ -72,10 +72,16 @@ func (s *Service) deliver(ctx context.Context, app *apps.App) (time.Time, error)
 	if !app.Life.Gate.Open && app.Life.Outcome == nil {
 		return time.Time{}, nil
 	}
-	var due bool
+	var due, held bool
 	var at time.Time
-	err := s.db.Read(ctx, func(tx *db.Tx) (err error) { due, at, err = queue.NextDelivery(tx, app.ID()); return err })
-	if err != nil || !due {
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if due, at, err = queue.NextDelivery(tx, app.ID()); err != nil || !due {
+			return err
+		}
+		held, err = s.deliveryHeld(tx, app)
+		return err
+	})
+	if err != nil || !due || held {
 		return time.Time{}, err
 	}
 	if at.After(time.Now()) {
