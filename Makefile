@@ -8,10 +8,10 @@ FUZZTIME ?= 20s
 # Go itself reports CGO_ENABLED=0 when it finds no C compiler.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-.PHONY: help build test race check cross soak fuzz fmt clean
+.PHONY: help build test race check cross soak fuzz fmt clean dist dist-check
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 build: ## Build bin/larder
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/larder
@@ -48,4 +48,10 @@ fmt: ## Format all Go files
 	gofmt -w .
 
 clean: ## Remove what build made
-	rm -rf bin
+	rm -rf bin dist
+
+dist: ## Make a release in dist/: archives, Debian packages, SBOM, checksums
+	go run ./internal/dist
+
+dist-check: ## Make a release twice, compare, and try the Debian package in a clean Debian (root, debootstrap)
+	internal/dist/check

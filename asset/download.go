@@ -1,8 +1,10 @@
 package asset
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -83,6 +85,19 @@ type Download struct {
 	// Group names the app group whose container receives the file; empty means
 	// the app's own.
 	Group GroupID `json:"applicationGroupIdentifier,omitempty"`
+}
+
+// URLDownload is a download that can be scheduled: Apple's BAURLDownload. (Its
+// other kind of BADownload, the manifest, has Manifest set.)
+type URLDownload = Download
+
+// RemovingEssential is the same download as a non-essential one that was never
+// scheduled: for asking again after an essential one failed (classic §3.1).
+func (d *Download) RemovingEssential() Download {
+	c := *d
+	c.Headers, c.Body = maps.Clone(d.Headers), slices.Clone(d.Body)
+	c.Essential, c.UniqueIdentifier, c.State = false, "", StateCreated
+	return c
 }
 
 // Validate reports the first thing wrong with d as a typed error

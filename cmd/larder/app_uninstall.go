@@ -21,7 +21,7 @@ func (c *cli) appUninstallCommand() *cobra.Command {
 			if !c.quiet {
 				c.say("uninstalled %s", id)
 			}
-			return nil
+			return c.removeFromMenu(id)
 		},
 	}, exitNotFound, exitUnavailable)
 }

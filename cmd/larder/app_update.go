@@ -30,6 +30,7 @@ from when ID is given, else at BUNDLE. A bundle with the same CFBundleVersion is
 			if err != nil {
 				return err
 			}
+			c.refreshMenu(req.Bundle, id)
 			if wait && c.json {
 				return c.waitReady(cmd.Context(), api, id)
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,18 +17,20 @@ import (
 const (
 	maxBars  = 10 // downloads shown at once; more run only with settings nobody has
 	nameWide = 32
-	// below is where a line stands that is neither new nor ended: total and reason last.
-	orderTotal, orderReason = 1 << 20, 1 << 21
+	// Total and foot stand below the files.
+	orderTotal, orderFoot = 1 << 20, 1 << 21
 )
 
 // bars is the view on a terminal: a bar for each essential download that runs,
-// one for the total, and a line with the reason when no bytes move.
+// one for the total, and at the foot what else is to be told: files, rate and time
+// left, and the reason when no bytes move.
 type bars struct {
 	progress *mpb.Progress // nil until there is something to wait for
+	refresh  chan any      // each value draws the bars once
 	out      *os.File
 	started  time.Time
 	total    *bar
-	reason   *bar
+	foot     *bar
 	files    map[string]*bar
 	failed   map[string]bool
 	last     asset.Progress
@@ -49,9 +52,10 @@ func (v *bars) show(p asset.Progress) {
 	}
 	if v.progress == nil {
 		v.started = time.Now()
-		v.progress = mpb.New(mpb.WithOutput(v.out), mpb.WithRefreshRate(100*time.Millisecond), mpb.WithWidth(64))
-		v.total = v.add(mpb.BarStyle(), orderTotal)
-		v.reason = v.add(mpb.NopStyle(), orderReason)
+		v.refresh = make(chan any)
+		v.progress = mpb.New(mpb.WithOutput(v.out), mpb.WithManualRefresh(v.refresh), mpb.WithWidth(64))
+		v.total = v.add(mpb.BarStyle(), orderTotal, decor.WCSyncSpaceR)
+		v.foot = v.add(mpb.NopStyle(), orderFoot, decor.WC{})
 	}
 	running := map[string]bool{}
 	for _, d := range p.Downloads {
@@ -60,7 +64,7 @@ func (v *bars) show(p asset.Progress) {
 			running[d.UniqueIdentifier] = true
 			b := v.files[d.UniqueIdentifier]
 			if b == nil {
-				b = v.add(mpb.BarStyle(), len(v.files))
+				b = v.add(mpb.BarStyle(), len(v.files), decor.WCSyncSpaceR)
 				v.files[d.UniqueIdentifier] = b
 			}
 			b.set(short(clean(d.Identifier), nameWide), part(d), d.Bytes, d.TotalBytes)
@@ -75,24 +79,40 @@ func (v *bars) show(p asset.Progress) {
 			delete(v.files, id)
 		}
 	}
-	v.total.set(short(string(p.App), nameWide), total(p), p.Bytes, p.TotalBytes)
-	reason := ""
+	v.total.set(short(string(p.App), nameWide), amount(p), p.Bytes, p.TotalBytes)
+	foot := strings.Join(pace(p), ", ")
 	if p.Reason != nil {
-		reason = sentence(p.Reason)
+		foot = strings.TrimPrefix(foot+"; "+clean(sentence(p.Reason)), "; ")
 	}
-	v.reason.set("  "+clean(reason), "", 0, 0)
+	v.foot.set(foot, "", 0, 0)
+	v.draw()
 }
+
+func (v *bars) draw() {
+	select {
+	case v.refresh <- time.Now():
+	case <-time.After(time.Second): // the terminal is gone, and mpb with it
+	}
+}
+
+// drawsToGo is how often bars must be drawn until those that were taken away are
+// off the screen: mpb draws them twice more, and takes a value before it draws.
+const drawsToGo = 4
 
 // end takes the bars away, and leaves one line of them.
 func (v *bars) end() {
 	if v.progress == nil {
 		return
 	}
+	fmt.Fprint(v.out, "\r") // the terminal may have echoed Ctrl-C
 	for _, b := range v.files {
 		b.Abort(true)
 	}
 	v.total.Abort(true)
-	v.reason.Abort(true)
+	v.foot.Abort(true)
+	for range drawsToGo {
+		v.draw()
+	}
 	v.progress.Wait()
 	if v.last.Done {
 		took := max(int64(time.Since(v.started).Round(time.Second)/time.Second), 1)
@@ -100,14 +120,14 @@ func (v *bars) end() {
 	}
 }
 
-func (v *bars) add(style mpb.BarFillerBuilder, order int) *bar {
+func (v *bars) add(style mpb.BarFillerBuilder, order int, name decor.WC) *bar {
 	b := &bar{}
 	b.set("", "", 0, 0)
 	word := func(p *atomic.Pointer[string], c decor.WC) decor.Decorator {
 		return decor.Any(func(decor.Statistics) string { return *p.Load() }, c)
 	}
 	b.Bar = v.progress.New(0, style, mpb.BarPriority(order),
-		mpb.PrependDecorators(word(&b.name, decor.WCSyncSpaceR)), mpb.AppendDecorators(word(&b.text, decor.WC{C: decor.DSyncSpaceR})))
+		mpb.PrependDecorators(word(&b.name, name)), mpb.AppendDecorators(word(&b.text, decor.WC{C: decor.DSyncSpaceR})))
 	return b
 }
 

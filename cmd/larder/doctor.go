@@ -125,16 +125,20 @@ func examineService(ctx context.Context, d dirs.Dirs) []finding {
 	if d.Run != filepath.Join(d.Data, "run") {
 		socket.Found += ", outside the data directory"
 	}
-	h, err := localapi.NewClient(d).Hello(ctx)
+	runs, err := serviceRuns(d)
+	var h localapi.Hello
+	if err == nil && runs {
+		h, err = localapi.NewClient(d).Hello(ctx)
+	}
 	switch {
-	case errors.Is(err, localapi.ErrNoService):
+	case err == nil && !runs || errors.Is(err, localapi.ErrNoService):
 		return []finding{socket, {"service", fine, "none runs; the next command that needs it starts it", ""}}
 	case err != nil:
 		return []finding{socket, {"service", fail, err.Error(), "see its log: " + d.Log()}}
 	}
 	service := finding{"service", fine, fmt.Sprintf("larder %s runs (pid %d)", h.Version, h.PID), ""}
 	if h.Version != ownVersion() {
-		service.Verdict, service.Advice = warn, fmt.Sprintf("this program is %s: \"larder service stop\", and the next command starts this one", ownVersion())
+		service.Verdict, service.Advice = warn, fmt.Sprintf("this program is %s: \"larder service restart\" starts this one", ownVersion())
 	}
 	out := []finding{socket, service}
 	if rss, ok := residentMemory(h.PID); ok {

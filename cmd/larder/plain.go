@@ -88,7 +88,17 @@ func total(p asset.Progress) string {
 	if p.Count == 0 && p.Done {
 		return "nothing essential is to be fetched"
 	}
-	parts := []string{policy.Bytes(p.Bytes) + " of " + about(p) + policy.Bytes(p.TotalBytes)}
+	return strings.Join(append([]string{amount(p)}, pace(p)...), ", ")
+}
+
+// amount is how much of the essential bytes is here.
+func amount(p asset.Progress) string {
+	return policy.Bytes(p.Bytes) + " of " + about(p) + policy.Bytes(p.TotalBytes)
+}
+
+// pace is what total says beside the bytes.
+func pace(p asset.Progress) []string {
+	var parts []string
 	if p.Count > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %s", p.Finished, counted(p.Count, "file")))
 	}
@@ -101,7 +111,7 @@ func total(p asset.Progress) string {
 	if !p.Done && p.ETASeconds != nil {
 		parts = append(parts, span(*p.ETASeconds)+" left")
 	}
-	return strings.Join(parts, ", ")
+	return parts
 }
 
 func about(p asset.Progress) string {

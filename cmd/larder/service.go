@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"larder/asset"
+	"larder/internal/device"
 	"larder/internal/dirs"
 	"larder/internal/fsx"
 	"larder/internal/localapi"
@@ -49,12 +51,11 @@ func (c *cli) serve(ctx context.Context, logJSON bool) error {
 		return err
 	}
 	limitMemory()
-	svc, err := service.Open(ctx, service.Config{Dirs: d, Version: ownVersion(), Log: slog.New(handler), Listen: listen})
+	svc, err := service.Open(ctx, service.Config{Dirs: d, Version: ownVersion(), Log: slog.New(handler), Listen: listen, Device: device.System(), Idle: debug.FreeOSMemory})
 	if err != nil {
 		return err
 	}
 	c.note("serving %s at %s", d.Data, d.OwnerSocket())
-	go returnMemory(ctx)
 	return svc.Run(ctx)
 }
 

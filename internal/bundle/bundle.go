@@ -39,6 +39,7 @@ type Bundle struct {
 	Version    Version
 	Build      string // CFBundleVersion; any change of it is an update
 	Executable string
+	Icon       string        // absolute path of a PNG or SVG, or ""
 	Group      asset.GroupID // BAAppGroupID, or "group." and the ID
 
 	// ManifestURL is fetched before the extension is asked (classic §1); empty
@@ -154,6 +155,7 @@ func (b *Bundle) readIdentity(root *os.Root, info dict) {
 	}
 	b.Build, _ = info.mustString("CFBundleVersion", "add it, and change it with every build: 42")
 	b.Executable = executable(root, b.Dir, ".", info)
+	b.Icon = icon(root, b.Dir, info)
 
 	name, _ := info.string("CFBundleName")
 	display, _ := info.string("CFBundleDisplayName")

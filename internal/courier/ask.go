@@ -2,6 +2,7 @@ package courier
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"larder/asset"
@@ -132,28 +133,24 @@ func (in *intake) restrict(tx *db.Tx) error {
 	if left.RestrictedDownloadSizeRemaining == nil {
 		return nil
 	}
-	waiting, err := queue.Waiting(tx, in.app.ID())
+	var spent, spentEssential int64
+	err := queue.EachUnsettled(tx, in.app.ID(), func(e *queue.Entry) error {
+		if !in.named[e.Identifier] {
+			return nil
+		}
+		rest, sum := left.RestrictedDownloadSizeRemaining, &spent
+		if e.Essential {
+			rest, sum = left.RestrictedEssentialDownloadSizeRemaining, &spentEssential
+		}
+		if e.FileSize > *rest {
+			return queue.Fail(tx, e.UniqueIdentifier, overAllowance(e, *rest), true, in.now)
+		}
+		*rest -= e.FileSize
+		*sum += e.FileSize
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	for _, e := range waiting {
-		if e.Kind != queue.File || !in.named[e.Identifier] {
-			continue
-		}
-		rest := left.RestrictedDownloadSizeRemaining
-		if e.Essential {
-			rest = left.RestrictedEssentialDownloadSizeRemaining
-		}
-		if e.FileSize > *rest {
-			if err := queue.Fail(tx, e.UniqueIdentifier, overAllowance(&e, *rest), true, in.now); err != nil {
-				return err
-			}
-			continue
-		}
-		*rest -= e.FileSize
-		if err := apps.Spend(tx, in.app.ID(), e.Essential, e.FileSize); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(apps.Spend(tx, in.app.ID(), false, spent), apps.Spend(tx, in.app.ID(), true, spentEssential))
 }

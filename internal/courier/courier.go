@@ -18,11 +18,13 @@ import (
 	"larder/internal/queue"
 )
 
-// Courier talks to extensions. DB, Dirs, FS and Cancel are required.
+// Courier talks to extensions. DB, Dirs, FS, Locks and Cancel are required.
 type Courier struct {
 	DB   *db.DB
 	Dirs dirs.Dirs
 	FS   fsx.FS
+	// Locks are shared with the apps' own processes (classic §4.3).
+	Locks *apps.Locks
 	// Cancel cancels a scheduled download on behalf of an extension.
 	Cancel func(ctx context.Context, e queue.Entry) error
 	// Scheduled is called when an extension scheduled a download.
@@ -36,8 +38,6 @@ type Courier struct {
 	// Background says why nothing may be done for an app in the background, so
 	// that its extension may schedule nothing (111); nil permits all.
 	Background func(*db.Tx, *apps.App) (*asset.Reason, error)
-
-	locks apps.Locks
 }
 
 // Extension is one session with an app's extension; exthost.Process is one. Used
@@ -90,7 +90,7 @@ func (c *Courier) session(ctx context.Context, app *apps.App, answering bool, f 
 	}
 	err = f(p)
 	p.Close()
-	c.locks.Free(app.ID(), h)
+	c.Locks.Free(app.ID(), h)
 	used := p.Used()
 	if uerr := c.DB.Write(context.WithoutCancel(ctx), func(tx *db.Tx) error { return apps.Use(tx, app.ID(), time.Now(), used) }); err == nil {
 		err = uerr

@@ -17,17 +17,17 @@ import (
 // batch is how many results one look into the queue takes along.
 const batch = 64
 
-// Deliver hands results that are due to the extension, in one session, until
-// none is due. A result that the extension fails on is due again later, five
+// Deliver hands results of the given states that are due to the extension, in one
+// session, until none is due. A result that the extension fails on is due again later, five
 // times at most, and is then held for the app; when the extension dies, the rest
 // waits for the next call. Without an extension all are held for the app.
-func (c *Courier) Deliver(ctx context.Context, app *apps.App) error {
-	due, err := c.due(ctx, app.ID())
+func (c *Courier) Deliver(ctx context.Context, app *apps.App, states []asset.DownloadState) error {
+	due, err := c.due(ctx, app.ID(), states)
 	if err != nil || len(due) == 0 {
 		return err
 	}
 	if app.Bundle.Extension == nil {
-		return c.holdAll(ctx, app.ID(), due)
+		return c.holdAll(ctx, app.ID(), due, states)
 	}
 	began := false
 	err = c.session(ctx, app, false, func(p Extension) error {
@@ -38,7 +38,7 @@ func (c *Courier) Deliver(ctx context.Context, app *apps.App) error {
 					return err
 				}
 			}
-			if due, err = c.due(ctx, app.ID()); err != nil {
+			if due, err = c.due(ctx, app.ID(), states); err != nil {
 				return err
 			}
 		}
@@ -58,18 +58,21 @@ func refused(tx *db.Tx, e *queue.Entry) error {
 	return queue.NotAcknowledged(tx, e.UniqueIdentifier, time.Now().Add(again(e.Deliveries)))
 }
 
-func (c *Courier) due(ctx context.Context, app asset.AppID) (out []queue.Entry, err error) {
-	err = c.DB.Read(ctx, func(tx *db.Tx) (err error) { out, err = queue.Undelivered(tx, app, time.Now(), batch); return err })
+func (c *Courier) due(ctx context.Context, app asset.AppID, states []asset.DownloadState) (out []queue.Entry, err error) {
+	err = c.DB.Read(ctx, func(tx *db.Tx) (err error) {
+		out, err = queue.Undelivered(tx, app, states, time.Now(), batch)
+		return err
+	})
 	return out, err
 }
 
-func (c *Courier) holdAll(ctx context.Context, app asset.AppID, due []queue.Entry) error {
+func (c *Courier) holdAll(ctx context.Context, app asset.AppID, due []queue.Entry, states []asset.DownloadState) error {
 	for len(due) > 0 {
 		err := c.each(ctx, due, func(tx *db.Tx, e *queue.Entry) error { return queue.Hold(tx, e.UniqueIdentifier) })
 		if err != nil {
 			return err
 		}
-		if due, err = c.due(ctx, app); err != nil {
+		if due, err = c.due(ctx, app, states); err != nil {
 			return err
 		}
 	}

@@ -17,7 +17,7 @@ func generate(dir string) error {
 		size   int64
 		perm   os.FileMode
 	}{
-		{"engine", 4, 7 << 20, 0o755},
+		{"engine", 5, 7 << 20, 0o755},
 		{"levels", 8, 5 << 20, 0o644},
 		{"music", 5, 3 << 20, 0o644},
 		{"text", 40, 30 << 10, 0o644},

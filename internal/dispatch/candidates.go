@@ -44,6 +44,9 @@ func (d *Dispatcher) candidates(tx *db.Tx, now time.Time) (map[asset.AppID][]pol
 		if err != nil {
 			return nil, nil, next, err
 		}
+		if found, err = d.withFront(tx, id, found); err != nil {
+			return nil, nil, next, err
+		}
 		// Places on other hosts must not stay empty because the first few share one.
 		if busy := d.busyHosts(found); len(found) == perApp && len(busy) > 0 {
 			more, err := queue.Next(tx, id, now, append(busy, bad...), perApp)
@@ -53,7 +56,7 @@ func (d *Dispatcher) candidates(tx *db.Tx, now time.Time) (map[asset.AppID][]pol
 			found = append(found, more...)
 		}
 		for _, e := range found {
-			it := item(&e, &app)
+			it := d.item(&e, &app)
 			if _, twice := entries[it.ID]; twice {
 				continue
 			}
@@ -68,6 +71,25 @@ func (d *Dispatcher) candidates(tx *db.Tx, now time.Time) (map[asset.AppID][]pol
 		}
 	}
 	return ready, entries, next, nil
+}
+
+// withFront adds an app's foreground downloads to those found: they come first
+// whatever their place in the queue.
+func (d *Dispatcher) withFront(tx *db.Tx, app asset.AppID, found []queue.Entry) ([]queue.Entry, error) {
+	for _, id := range d.running.fronts() {
+		e, err := queue.Get(tx, id)
+		switch {
+		case asset.CodeOf(err) == asset.CodeDownloadDoesNotExist:
+			d.running.promote(id, false)
+		case err != nil:
+			return nil, err
+		case e.State.Settled():
+			d.running.promote(id, false)
+		case e.App == app && e.State == asset.StateWaiting:
+			found = append([]queue.Entry{e}, found...)
+		}
+	}
+	return found, nil
 }
 
 // spaceCheck is how often a full disk is looked at again.
@@ -85,8 +107,9 @@ func (d *Dispatcher) busyHosts(found []queue.Entry) []string {
 	return out
 }
 
-func item(e *queue.Entry, app *apps.App) policy.Item {
-	return policy.Item{ID: e.UniqueIdentifier, App: e.App, Host: e.Host, Manifest: e.Kind == queue.Manifest, Essential: e.Essential, Background: background(e, app),
+func (d *Dispatcher) item(e *queue.Entry, app *apps.App) policy.Item {
+	return policy.Item{ID: e.UniqueIdentifier, App: e.App, Host: e.Host, Manifest: e.Kind == queue.Manifest, Essential: e.Essential,
+		Foreground: d.running.inFront(e.UniqueIdentifier), Background: background(e, app),
 		Remaining: max(e.Expected()-e.Bytes, 0), NextTry: e.NextTry, Reason: e.Reason}
 }
 
@@ -130,7 +153,7 @@ func (d *Dispatcher) Why(tx *db.Tx, app *apps.App, entries []queue.Entry) (map[s
 			continue
 		}
 		f.HostNotBefore, f.HostReason = d.hosts.state(e.Host)
-		v := policy.Decide(f, item(&e, app))
+		v := policy.Decide(f, d.item(&e, app))
 		if v.Wait == nil {
 			v.Wait = &asset.Reason{Code: asset.WhyQueued, Message: "other downloads have the connections at the moment", Unblock: "nothing to do: it starts when one is free", Since: e.Moved}
 		}

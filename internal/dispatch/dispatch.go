@@ -72,6 +72,9 @@ func (d *Dispatcher) init() {
 		if d.Offline == nil {
 			d.Offline = func() bool { return false }
 		}
+		if d.Transport == nil {
+			d.Transport = transfer.NewTransport(nil)
+		}
 		d.fetcher = transfer.Fetcher{FS: d.FS, Transport: d.Transport, Stall: d.Stall, Journal: &transfer.Journal{Record: d.record}}
 		d.running.runs = map[string]*run{}
 		d.running.served = map[asset.AppID]int64{}
@@ -163,6 +166,17 @@ func (s started) allow(u *url.URL) error {
 		Help: "add the host to BADownloadDomainAllowList, also those that a redirect leads to"}
 }
 
+// Promote puts a download into the foreground, or back (classic §4.2). Bytes that
+// are held stay held, and a running transfer goes on as it is.
+func (d *Dispatcher) Promote(id string, on bool) {
+	d.init()
+	d.running.promote(id, on)
+	if on {
+		d.hosts.forgive()
+	}
+	d.Changed()
+}
+
 // Stop ends the transfers that keep says no to, and waits until their bytes are
 // safe and their rows say so. Their downloads go back to the queue.
 func (d *Dispatcher) Stop(keep func(app asset.AppID, id string) bool) {
@@ -178,6 +192,21 @@ func (d *Dispatcher) Close() {
 	d.running.close()
 	for _, r := range d.running.stopAll(func(asset.AppID, string) bool { return false }) {
 		<-r.done
+	}
+}
+
+// Busy reports whether a transfer runs.
+func (d *Dispatcher) Busy() bool {
+	d.init()
+	return len(d.running.list()) > 0
+}
+
+// Rest lets go of the connections kept for a next download, so that nothing wakes
+// the machine for them.
+func (d *Dispatcher) Rest() {
+	d.init()
+	if t, ok := d.Transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
 	}
 }
 

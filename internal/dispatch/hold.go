@@ -18,7 +18,7 @@ type held struct{ reason *asset.Reason }
 
 func (h held) Error() string { return h.reason.Message }
 
-// background tells that nobody waits for a download: no gate and no person.
+// background tells that no gate waits for a download.
 func background(e *queue.Entry, app *apps.App) bool {
 	return !e.Essential && (e.Kind != queue.Manifest || !app.Life.Request.AllowsEssential())
 }
@@ -57,13 +57,14 @@ func (d *Dispatcher) setCaps(s apps.Settings) {
 	d.background.set(s.BackgroundCap)
 }
 
-// pace is the cap that a transfer is under.
+// pace puts a transfer under the cap of its class; a promotion changes the class.
 func (d *Dispatcher) pace(r *run) func(context.Context, int) (int, error) {
-	p := &d.foreground
-	if r.rank.Background {
-		p = &d.background
+	return func(ctx context.Context, n int) (int, error) {
+		if r.rank.Background && !d.running.inFront(r.UniqueIdentifier) {
+			return d.background.pace(ctx, r.App, n)
+		}
+		return d.foreground.pace(ctx, r.App, n)
 	}
-	return func(ctx context.Context, n int) (int, error) { return p.pace(ctx, r.App, n) }
 }
 
 // unreachable is the failure of every attempt while the machine is made offline.
@@ -90,6 +91,6 @@ func (d *Dispatcher) notBefore(r *run) func(time.Time) {
 // service calls it when a connection has come back.
 func (d *Dispatcher) Reconnect() error {
 	d.init()
-	d.hosts.forget()
+	d.hosts.forgive()
 	return d.write(queue.Reconnected)
 }

@@ -42,7 +42,8 @@ func (h *hosts) reached(host string) {
 	delete(h.bad, host)
 }
 
-func (h *hosts) forget() {
+// forgive lets every host be asked again at once: a person waits.
+func (h *hosts) forgive() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.bad)

@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +31,30 @@ type running struct {
 	served map[asset.AppID]int64
 	order  int64
 	closed bool
+	front  map[string]bool // in the foreground, running or not
+}
+
+func (r *running) promote(id string, on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.front == nil {
+		r.front = map[string]bool{}
+	}
+	if r.front[id] = on; !on {
+		delete(r.front, id)
+	}
+}
+
+func (r *running) fronts() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.front))
+}
+
+func (r *running) inFront(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.front[id]
 }
 
 func (r *running) add(x *run) bool {
@@ -67,7 +93,9 @@ func (r *running) list() []policy.Running {
 	defer r.mu.Unlock()
 	out := make([]policy.Running, 0, len(r.runs))
 	for _, x := range r.runs {
-		out = append(out, policy.Running{Item: x.rank, Order: x.order, Yields: x.resumable.Load()})
+		rank := x.rank
+		rank.Foreground = r.front[x.UniqueIdentifier]
+		out = append(out, policy.Running{Item: rank, Order: x.order, Yields: x.resumable.Load()})
 	}
 	return out
 }

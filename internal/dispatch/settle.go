@@ -51,11 +51,12 @@ func (d *Dispatcher) failed(ctx context.Context, r *run, held transfer.Held, f *
 		d.hosts.reached(r.Host)
 	}
 	since := d.troubleSince(r, f, now)
-	if giveUp(r, f, attempts, now.Sub(since)) {
+	urgent := d.urgent(r)
+	if giveUp(f, urgent, attempts, now.Sub(since)) {
 		d.giveUp(r, f)
 		return
 	}
-	next := now.Add(pause(r, f, attempts))
+	next := now.Add(pause(r, f, urgent, attempts))
 	if f.NotBefore.After(next) {
 		next = f.NotBefore
 	}
@@ -83,8 +84,7 @@ func (d *Dispatcher) troubleSince(r *run, f *transfer.Failure, now time.Time) ti
 	return now
 }
 
-func giveUp(r *run, f *transfer.Failure, attempts int, lasted time.Duration) bool {
-	urgent := urgent(r)
+func giveUp(f *transfer.Failure, urgent bool, attempts int, lasted time.Duration) bool {
 	switch f.Kind {
 	case transfer.KindPermanent:
 		return true
@@ -98,20 +98,23 @@ func giveUp(r *run, f *transfer.Failure, attempts int, lasted time.Duration) boo
 	return false
 }
 
-// urgent downloads are those somebody waits for at the gate, unless the bundle
-// says that the gate is to wait for them however long it takes.
-func urgent(r *run) bool {
+// urgent downloads are those somebody waits for: in the foreground, or at the
+// gate unless the bundle says that the gate waits however long it takes.
+func (d *Dispatcher) urgent(r *run) bool {
+	if d.running.inFront(r.UniqueIdentifier) {
+		return true
+	}
 	gated := r.Essential || r.Kind == queue.Manifest && r.app.Life.Request.AllowsEssential()
 	return gated && r.app.Bundle.EssentialFailure != bundle.FailureWait
 }
 
-func pause(r *run, f *transfer.Failure, attempts int) time.Duration {
+func pause(r *run, f *transfer.Failure, urgent bool, attempts int) time.Duration {
 	switch {
 	case f.Kind == transfer.KindSpace:
 		return spaceCheck
 	case f.Kind == transfer.KindConnectivity && f.Progressed:
 		return 200 * time.Millisecond // the connection broke in the middle: take up at once
-	case urgent(r): // somebody waits, and for a few seconds only
+	case urgent: // somebody waits, and for a few seconds only
 		most := min(250*time.Millisecond<<min(attempts, 6), time.Second)
 		return most/2 + rand.N(most/2)
 	case r.Essential:

@@ -18,10 +18,12 @@ import (
 
 	"larder/asset"
 	"larder/extension"
+	"larder/internal/fence"
 )
 
 // The test binary is the extension when it runs under the name of a behaviour.
 func TestMain(m *testing.M) {
+	fence.Main()
 	if name, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "ext-"); ok {
 		behave(name)
 		return
@@ -80,17 +82,16 @@ func gone(t *testing.T, p *Process) {
 	// The killed wait for init to reap them, so only the living count.
 	alive := "x"
 	for end := time.Now().Add(5 * time.Second); alive != "" && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		out, _ := exec.Command("ps", "-A", "-o", "pgid=,stat=,args=").Output()
 		alive = ""
-		for line := range strings.Lines(string(out)) {
-			f := strings.Fields(line)
-			if len(f) > 1 && f[0] == strconv.Itoa(p.cmd.Process.Pid) && !strings.HasPrefix(f[1], "Z") {
-				alive += line
+		environments, _ := filepath.Glob("/proc/[0-9]*/environ")
+		for _, file := range environments {
+			if env, err := os.ReadFile(file); err == nil && strings.Contains(string(env), "LARDER_GROUP_CONTAINER="+p.spec.Container+"\x00") {
+				alive += " " + file
 			}
 		}
 	}
 	if alive != "" {
-		t.Errorf("its group still has members: %s", alive)
+		t.Errorf("it left processes behind: %s", alive)
 	}
 }
 
@@ -110,7 +111,7 @@ func TestAnExtensionAnswersInAMinimalEnvironment(t *testing.T) {
 	if env["LARDER_APP_ID"] != "org.example.game" || env["LARDER_GROUP_CONTAINER"] != p.spec.Container || env["cwd"] != dir {
 		t.Errorf("environment: %v", env)
 	}
-	if _, leaked := env["AWS_SECRET_ACCESS_KEY"]; leaked || len(env) > 7 {
+	if _, leaked := env["AWS_SECRET_ACCESS_KEY"]; leaked || len(env) > 8 {
 		t.Errorf("environment: %v", env)
 	}
 	if p.Used() <= 0 || p.Used() > 20*time.Second || len(p.Capabilities()) == 0 {
@@ -197,7 +198,7 @@ func TestWhatCannotBeStartedIsAnError(t *testing.T) {
 	want(t, err, "it could not be started")
 	s.Path = "relative"
 	_, err = Start(context.Background(), s)
-	want(t, err, "its path is not absolute")
+	want(t, err, `its path "relative" is not absolute`)
 }
 
 func TestMemoryOverTheLimitEndsTheWholeGroup(t *testing.T) {

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"larder/asset"
 	"larder/extension"
+	"larder/internal/fence"
 )
 
 // Waits that are ours alone, not the extension's allowance.
@@ -27,13 +26,19 @@ var ErrEnded = errors.New("the extension's session has ended")
 
 // Spec says what to run. Path and Container are required, both absolute.
 type Spec struct {
-	// Path is the executable; it gets no arguments. (A test runs its own binary
-	// through a symbolic link and knows by os.Args[0] that it is the extension.)
+	// Path is the executable, or a WebAssembly module when it ends in ".wasm"; it
+	// gets no arguments. (A test runs its own binary through a symbolic link and
+	// knows by os.Args[0] that it is the extension.)
 	Path string
-	// Dir is the working directory; empty means Container.
-	Dir       string
-	AppID     asset.AppID
+	// Bundle is the app's bundle, which the extension may read and execute; empty
+	// means the directory of Path.
+	Bundle string
+	AppID  asset.AppID
+	// Container is the working directory. The extension may change what is in it, and
+	// in Inbox, which may be empty: of the paths that requests carry it can use only
+	// those in the two.
 	Container string
+	Inbox     string
 	// Handler answers what the extension asks back; nil knows no method.
 	Handler extension.Handler
 	// Log gets the lines of standard error, one call at a time: at most 1,000 of
@@ -47,12 +52,11 @@ type Spec struct {
 	// MemoryLimit is in bytes, for the whole process group: 256 MiB when zero.
 	// Mapped files do not count (classic §2.8).
 	MemoryLimit int64
+	// Layers is as in fence.Spec: all when empty.
+	Layers string
 }
 
 func (s Spec) withDefaults() Spec {
-	if s.Dir == "" {
-		s.Dir = s.Container
-	}
 	if s.Log == nil {
 		s.Log = func(string) {}
 	}
@@ -72,18 +76,17 @@ func (s Spec) withDefaults() Spec {
 // deadline for itself.
 type Process struct {
 	spec    Spec
-	cmd     *exec.Cmd
+	fenced  fence.Spec
+	process *fence.Process
 	session *extension.Session
 	stdin   *os.File
 	log     *logReader
 	turn    chan struct{} // holds one value while no request runs
-	exited  chan struct{} // the process has ended and was reaped
 	done    chan struct{} // everything is over; failure is set
 	caps    extension.Capabilities
 	idle    *time.Timer
 
 	mu      sync.Mutex
-	reaped  bool   // its number may be another's
 	why     string // why we ended it; first word wins
 	failure *asset.Error
 }
@@ -91,7 +94,7 @@ type Process struct {
 // Start runs the extension and begins the session. ctx bounds the life of the
 // process. The caller calls Close.
 func Start(ctx context.Context, spec Spec) (*Process, error) {
-	p := &Process{spec: spec.withDefaults(), turn: make(chan struct{}, 1), exited: make(chan struct{}), done: make(chan struct{})}
+	p := &Process{spec: spec.withDefaults(), turn: make(chan struct{}, 1), done: make(chan struct{})}
 	stdout, err := p.launch()
 	if err != nil {
 		return nil, p.fault("it could not be started", err)
@@ -100,9 +103,7 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 	p.idle = time.AfterFunc(time.Hour, p.leave)
 	p.idle.Stop()
 	stop := context.AfterFunc(ctx, func() { p.end("the service stopped it") })
-	go p.reap(stdout)
 	go p.supervise(stdout, stop)
-	go p.watchMemory()
 	p.turn <- struct{}{}
 	err = p.do(ctx, func(ctx context.Context) (err error) {
 		p.caps, err = p.session.Initialize(ctx)
@@ -130,13 +131,10 @@ func (p *Process) launch() (stdout *os.File, err error) {
 			ours[i], theirs[i] = w, r
 		}
 	}
-	p.cmd = &exec.Cmd{Path: p.spec.Path, Args: []string{p.spec.Path}, Dir: p.spec.Dir, Env: p.environment(),
-		Stdin: theirs[0], Stdout: theirs[1], Stderr: theirs[2], SysProcAttr: ownGroup()}
-	if !filepath.IsAbs(p.spec.Path) {
-		err = errors.New("its path is not absolute")
-	} else if err = p.cmd.Start(); err == nil {
-		limit(p.cmd.Process.Pid, p.spec.MemoryLimit)
-	}
+	p.fenced = fence.Spec{Path: p.spec.Path, Bundle: p.spec.Bundle, Container: p.spec.Container, Inbox: p.spec.Inbox, Memory: p.spec.MemoryLimit,
+		Layers: p.spec.Layers, Stdin: theirs[0], Stdout: theirs[1], Stderr: theirs[2]}
+	p.fenced.Env = p.environment()
+	p.process, err = fence.Start(p.fenced)
 	closeAll(theirs[:])
 	if err != nil {
 		closeAll(ours[:])
@@ -161,28 +159,19 @@ func (p *Process) environment() []string {
 	if lang == "" {
 		lang = "C.UTF-8"
 	}
-	return append(systemEnvironment(),
-		"LARDER_APP_ID="+string(p.spec.AppID),
-		"LARDER_GROUP_CONTAINER="+p.spec.Container,
-		"HOME="+p.spec.Container,
-		"TMPDIR="+p.spec.Container,
-		"PATH="+os.Getenv("PATH"),
-		"LANG="+lang)
-}
-
-// reap waits for the process itself, ends what is left of its group, and lets the
-// session have what it still wrote.
-func (p *Process) reap(stdout *os.File) {
-	awaitExit(p.cmd)
-	p.mu.Lock()
-	killGroup(p.cmd.Process) // before Wait frees the number
-	_ = p.cmd.Wait()
-	p.reaped = true
-	p.mu.Unlock()
-	p.stdin.Close()
-	hurry(stdout)
-	p.log.hurry()
-	close(p.exited)
+	container := p.fenced.Guest(p.spec.Container)
+	env := []string{
+		"LARDER_APP_ID=" + string(p.spec.AppID),
+		"LARDER_GROUP_CONTAINER=" + container,
+		"HOME=" + container,
+		"TMPDIR=" + container,
+		"PWD=" + container,
+		"PATH=" + os.Getenv("PATH"),
+		"LANG=" + lang}
+	if root := os.Getenv("SystemRoot"); root != "" { // Windows programs cannot start without
+		env = append(env, "SystemRoot="+root)
+	}
+	return env
 }
 
 // hurry lets readers of f read on for a short while only.
@@ -196,7 +185,8 @@ func hurry(f *os.File) {
 func (p *Process) supervise(stdout *os.File, stop func() bool) {
 	select {
 	case <-p.session.Done():
-	case <-p.exited:
+	case <-p.process.Done():
+		hurry(stdout)
 		select {
 		case <-p.session.Done():
 		case <-time.After(2 * drain):
@@ -207,13 +197,15 @@ func (p *Process) supervise(stdout *os.File, stop func() bool) {
 		p.end(asset.AsError(err).Message)
 	}
 	select {
-	case <-p.exited:
+	case <-p.process.Done():
 	case <-time.After(dying):
 		p.end("it closed its connection and went on running")
-		<-p.exited
+		<-p.process.Done()
 	}
 	stop()
 	p.idle.Stop()
+	p.stdin.Close()
+	p.log.hurry()
 	<-p.log.done
 	closeAll([]*os.File{stdout, p.stdin, p.log.file})
 	p.mu.Lock()
@@ -225,11 +217,15 @@ func (p *Process) supervise(stdout *os.File, stop func() bool) {
 	close(p.done)
 }
 
-// exitWords says how the process ended by itself.
+// exitWords says how the process ended when it was not us who ended it.
 func (p *Process) exitWords() string {
-	words := fmt.Sprintf("it ended with exit status %d", p.cmd.ProcessState.ExitCode())
-	if sig := signalOf(p.cmd.ProcessState); sig != 0 {
-		words = fmt.Sprintf("it was killed by signal %d", sig)
+	ended := p.process.Ending()
+	words := fmt.Sprintf("it ended with exit status %d", ended.Exit)
+	switch {
+	case ended.Why != "":
+		return ended.Why
+	case ended.Signal != 0:
+		words = fmt.Sprintf("it was killed by signal %d", ended.Signal)
 	}
 	if last := p.log.last(); last != "" {
 		words += "; its last words: " + last
@@ -242,19 +238,20 @@ func (p *Process) fault(message string, cause error) *asset.Error {
 		Message: message, Help: "see the extension's log", Err: cause}
 }
 
-// end kills the process group for the reason why; the first reason counts.
+// end kills the process and all it started, for the reason why; the first reason counts.
 func (p *Process) end(why string) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.why == "" {
 		p.why = why
 	}
-	if !p.reaped {
-		killGroup(p.cmd.Process)
-	}
+	p.mu.Unlock()
+	p.process.Kill()
 }
 
-// Done is closed when the process and its group are gone and the log is complete.
+// Level is how far the fence around this process goes.
+func (p *Process) Level() fence.Level { return p.process.Level() }
+
+// Done is closed when the process and all it started are gone and the log is complete.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Used is the time spent inside requests, from call to answer (classic §2.8).
@@ -264,7 +261,7 @@ func (p *Process) Used() time.Duration { return p.session.Used() }
 func (p *Process) Capabilities() extension.Capabilities { return p.caps }
 
 // Close ends the session: it tells the extension, closes its standard input, waits
-// half a second for it to leave, kills the process group and waits for the end. A
+// half a second for it to leave, kills what is left and waits for the end. A
 // request that runs fails. It may be called more than once.
 func (p *Process) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
@@ -272,7 +269,7 @@ func (p *Process) Close() {
 	cancel()
 	p.stdin.Close()
 	select {
-	case <-p.exited:
+	case <-p.process.Done():
 	case <-time.After(grace):
 	}
 	p.end("it was closed")

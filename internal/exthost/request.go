@@ -13,12 +13,14 @@ import (
 // Downloads asks what to download; see extension.Session.Downloads. What each
 // does is not counted as the extension's time.
 func (p *Process) Downloads(ctx context.Context, req extension.DownloadsRequest, each func(asset.Download) error) error {
+	req.ManifestPath = p.fenced.Guest(req.ManifestPath)
 	return p.do(ctx, func(ctx context.Context) error { return p.session.Downloads(ctx, req, each) })
 }
 
 // BackgroundDownloadFinished hands over a finished file; nil acknowledges,
 // extension.ErrNotHandled says that the extension never takes any.
 func (p *Process) BackgroundDownloadFinished(ctx context.Context, d asset.Download, filePath string) error {
+	filePath = p.fenced.Guest(filePath)
 	return p.do(ctx, func(ctx context.Context) error { return p.session.BackgroundDownloadFinished(ctx, d, filePath) })
 }
 

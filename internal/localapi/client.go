@@ -134,6 +134,36 @@ func (c *Client) SetAppSettings(ctx context.Context, id asset.AppID, change AppS
 	return send[AppSettings](ctx, c, http.MethodPatch, appPath(id, "/settings"), change)
 }
 
+// Schedule enqueues a download of the socket's app.
+func (c *Client) Schedule(ctx context.Context, d asset.Download) (asset.DownloadStatus, error) {
+	return send[asset.DownloadStatus](ctx, c, http.MethodPost, "/v1/downloads", d)
+}
+
+// StartForeground starts a download now, or promotes it.
+func (c *Client) StartForeground(ctx context.Context, session string, d asset.Download) (asset.DownloadStatus, error) {
+	return send[asset.DownloadStatus](ctx, c, http.MethodPost, sessionPath(session, "/foreground"), d)
+}
+
+// SetActive says whether the session's process is in the foreground.
+func (c *Client) SetActive(ctx context.Context, session string, active bool) error {
+	_, err := send[struct{}](ctx, c, http.MethodPost, sessionPath(session, "/active"), ActiveRequest{active})
+	return err
+}
+
+// AcquireControl waits for the app's exclusive control.
+func (c *Client) AcquireControl(ctx context.Context, session string, req ControlRequest) error {
+	_, err := send[struct{}](ctx, c, http.MethodPost, sessionPath(session, "/control"), req)
+	return err
+}
+
+// ReleaseControl lets go of it.
+func (c *Client) ReleaseControl(ctx context.Context, session string) error {
+	_, err := send[struct{}](ctx, c, http.MethodDelete, sessionPath(session, "/control"), nil)
+	return err
+}
+
+func sessionPath(session, rest string) string { return "/v1/session/" + url.PathEscape(session) + rest }
+
 func appPath(id asset.AppID, rest string) string {
 	return "/v1/apps/" + url.PathEscape(string(id)) + rest
 }

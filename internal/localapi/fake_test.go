@@ -3,9 +3,11 @@ package localapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"larder/asset"
 )
@@ -205,4 +207,45 @@ func (f *fake) SetAppSettings(_ context.Context, id asset.AppID, change AppSetti
 		s.Language = *change.Language
 	}
 	return s, err
+}
+
+func (f *fake) Connect(ctx context.Context, app asset.AppID, handles []asset.EventType, send func(SessionLine) error) error {
+	if err := f.note(fmt.Sprint("connect ", app, " ", handles)); err != nil {
+		return err
+	}
+	if err := send(SessionLine{Session: "s1"}); err != nil {
+		return err
+	}
+	a, _ := f.app(app)
+	st := a.Downloads[0]
+	st.State = asset.StateFailed
+	err := send(SessionLine{Type: asset.EventFailed, Download: &asset.Download{Identifier: st.Identifier, URL: "https://e.example/x"}, Status: &st,
+		Error: &asset.Error{Code: asset.CodeSizeMismatch, Domain: asset.DomainLarder, Op: "fetch", Message: "wrong size"}})
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (f *fake) SetActive(_ context.Context, app asset.AppID, session string, active bool) error {
+	return f.note(fmt.Sprint("active ", app, " ", session, " ", active))
+}
+
+func (f *fake) AcquireControl(_ context.Context, app asset.AppID, session string, deadline time.Time) error {
+	return f.note(fmt.Sprint("acquire ", app, " ", session, " ", deadline.IsZero()))
+}
+
+func (f *fake) ReleaseControl(_ context.Context, app asset.AppID, session string) error {
+	return f.note(fmt.Sprint("release ", app, " ", session))
+}
+
+func (f *fake) Schedule(_ context.Context, app asset.AppID, d asset.Download) (asset.DownloadStatus, error) {
+	err := f.note(fmt.Sprint("schedule ", app, " ", d.Identifier))
+	return asset.DownloadStatus{Identifier: d.Identifier, State: asset.StateWaiting}, err
+}
+
+func (f *fake) StartForeground(_ context.Context, app asset.AppID, session string, d asset.Download) (asset.DownloadStatus, error) {
+	err := f.note(fmt.Sprint("foreground ", app, " ", session, " ", d.Identifier))
+	return asset.DownloadStatus{Identifier: d.Identifier, State: asset.StateWaiting}, err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"strings"
 
 	"larder/asset"
 )
@@ -74,4 +75,26 @@ func follow[L any](ctx context.Context, c *Client, path string, take func(L) (mo
 		return broken(ctx, err)
 	}
 	return broken(ctx, io.ErrUnexpectedEOF)
+}
+
+type sessionLine struct {
+	SessionLine
+	Error *asset.Error `json:"error"`
+}
+
+// Connect opens a session of an app's process. The first line has Session set;
+// it ends with an error only: the connection's, the service's or ctx's.
+func (c *Client) Connect(ctx context.Context, handles ...asset.EventType) iter.Seq2[SessionLine, error] {
+	words := make([]string, len(handles))
+	for i, h := range handles {
+		words[i] = string(h)
+	}
+	return func(yield func(SessionLine, error) bool) {
+		err := follow(ctx, c, "/v1/session?handles="+strings.Join(words, ","), func(l sessionLine) (bool, *asset.Error) {
+			return l.Error != nil || yield(l.SessionLine, nil), l.Error
+		})
+		if err != nil {
+			yield(SessionLine{}, err)
+		}
+	}
 }

@@ -77,7 +77,13 @@ func TestOwnersCallsAreRefusedOnAnAppsSocket(t *testing.T) {
 	w := newWorld(t)
 	app := w.appClient(game)
 	for _, r := range routes {
-		if r.app {
+		if r.on.app {
+			if !r.on.owner {
+				owners := rawCall(t, w.owner, r.method, strings.ReplaceAll(r.path, "{session}", "s"), "{}")
+				if owners.status != http.StatusForbidden {
+					t.Errorf("%s %s answered %d on the owner's socket", r.method, r.path, owners.status)
+				}
+			}
 			continue
 		}
 		got := rawCall(t, app, r.method, strings.ReplaceAll(r.path, "{id}", string(game)), `{"bundle":"/b"}`)

@@ -73,8 +73,11 @@ func TestDocumentAndRoutesNameTheSameOperations(t *testing.T) {
 		}
 	}
 	for _, r := range routes {
-		sockets := []string{"owner"}
-		if r.app {
+		var sockets []string
+		if r.on.owner {
+			sockets = append(sockets, "owner")
+		}
+		if r.on.app {
 			sockets = append(sockets, "app")
 		}
 		served = append(served, fmt.Sprint(r.method, " ", r.path, " ", sockets))

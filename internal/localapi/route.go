@@ -12,36 +12,51 @@ import (
 // route is one line of the API. openapi.yaml describes each; a test compares.
 type route struct {
 	method, path string
-	app          bool // also on an app's socket, for that app only
+	on           sockets
 	serve        func(*call) error
 }
 
+// sockets says where a route exists; on an app's socket it is for that app only.
+type sockets struct{ owner, app bool }
+
+var (
+	forOwner  = sockets{owner: true}
+	forAnyone = sockets{owner: true, app: true}
+	forItself = sockets{app: true}
+)
+
 var routes = []route{
-	{"GET", "/v1/hello", true, (*call).hello},
-	{"GET", "/v1/openapi.yaml", true, (*call).document},
-	{"GET", "/v1/status", true, (*call).status},
-	{"GET", "/v1/events", true, (*call).events},
-	{"GET", "/v1/apps", false, (*call).listApps},
-	{"POST", "/v1/apps", false, (*call).install},
-	{"GET", "/v1/apps/{id}", true, (*call).showApp},
-	{"DELETE", "/v1/apps/{id}", false, (*call).uninstall},
-	{"POST", "/v1/apps/{id}/update", false, (*call).update},
-	{"POST", "/v1/apps/{id}/cancel", false, control(ActionCancel)},
-	{"POST", "/v1/apps/{id}/pause", false, control(ActionPause)},
-	{"POST", "/v1/apps/{id}/resume", false, control(ActionResume)},
-	{"GET", "/v1/apps/{id}/progress", true, (*call).progress},
-	{"POST", "/v1/apps/{id}/launch", false, (*call).launch},
-	{"GET", "/v1/downloads", true, (*call).listDownloads},
-	{"POST", "/v1/downloads/{uniqueIdentifier}/cancel", true, (*call).cancelDownload},
-	{"POST", "/v1/downloads/{uniqueIdentifier}/acknowledge", true, (*call).acknowledge},
-	{"GET", "/v1/apps/{id}/settings", true, (*call).appSettings},
-	{"PATCH", "/v1/apps/{id}/settings", false, (*call).setAppSettings},
-	{"POST", "/v1/simulate", false, (*call).simulate},
-	{"POST", "/v1/simulate/device", false, (*call).simulateDevice},
-	{"DELETE", "/v1/simulate/device", false, (*call).resetDevice},
-	{"GET", "/v1/settings", false, (*call).settings},
-	{"PATCH", "/v1/settings", false, (*call).setSettings},
-	{"GET", "/v1/settings/schema", false, (*call).settingsDocument},
+	{"GET", "/v1/hello", forAnyone, (*call).hello},
+	{"GET", "/v1/openapi.yaml", forAnyone, (*call).document},
+	{"GET", "/v1/status", forAnyone, (*call).status},
+	{"GET", "/v1/events", forAnyone, (*call).events},
+	{"GET", "/v1/apps", forOwner, (*call).listApps},
+	{"POST", "/v1/apps", forOwner, (*call).install},
+	{"GET", "/v1/apps/{id}", forAnyone, (*call).showApp},
+	{"DELETE", "/v1/apps/{id}", forOwner, (*call).uninstall},
+	{"POST", "/v1/apps/{id}/update", forOwner, (*call).update},
+	{"POST", "/v1/apps/{id}/cancel", forOwner, control(ActionCancel)},
+	{"POST", "/v1/apps/{id}/pause", forOwner, control(ActionPause)},
+	{"POST", "/v1/apps/{id}/resume", forOwner, control(ActionResume)},
+	{"GET", "/v1/apps/{id}/progress", forAnyone, (*call).progress},
+	{"POST", "/v1/apps/{id}/launch", forOwner, (*call).launch},
+	{"GET", "/v1/downloads", forAnyone, (*call).listDownloads},
+	{"POST", "/v1/downloads", forItself, (*call).schedule},
+	{"POST", "/v1/downloads/{uniqueIdentifier}/cancel", forAnyone, (*call).cancelDownload},
+	{"POST", "/v1/downloads/{uniqueIdentifier}/acknowledge", forAnyone, (*call).acknowledge},
+	{"GET", "/v1/session", forItself, (*call).session},
+	{"POST", "/v1/session/{session}/active", forItself, (*call).setActive},
+	{"POST", "/v1/session/{session}/foreground", forItself, (*call).startForeground},
+	{"POST", "/v1/session/{session}/control", forItself, (*call).acquireControl},
+	{"DELETE", "/v1/session/{session}/control", forItself, (*call).releaseControl},
+	{"POST", "/v1/simulate", forOwner, (*call).simulate},
+	{"GET", "/v1/settings", forOwner, (*call).settings},
+	{"PATCH", "/v1/settings", forOwner, (*call).setSettings},
+	{"GET", "/v1/apps/{id}/settings", forAnyone, (*call).appSettings},
+	{"PATCH", "/v1/apps/{id}/settings", forOwner, (*call).setAppSettings},
+	{"POST", "/v1/simulate/device", forOwner, (*call).simulateDevice},
+	{"DELETE", "/v1/simulate/device", forOwner, (*call).resetDevice},
+	{"GET", "/v1/settings/schema", forOwner, (*call).settingsDocument},
 }
 
 // call is one request on one socket.
@@ -104,8 +119,11 @@ func (e *endpoint) dispatch(w http.ResponseWriter, r *http.Request, methods []ro
 		w.Header().Set("Allow", strings.Join(allow, ", "))
 		writeError(w, http.StatusMethodNotAllowed, badRequest("its method is not allowed here", "allowed: "+list(allow)))
 		return
-	case e.app != "" && !methods[i].app:
+	case e.app != "" && !methods[i].on.app:
 		writeError(w, http.StatusForbidden, badRequest("it is for the owner's socket only", "an app may ask about itself only"))
+		return
+	case e.app == "" && !methods[i].on.owner:
+		writeError(w, http.StatusForbidden, badRequest("it is for an app's socket only", "ask on the socket of the app, LARDER_SOCKET"))
 		return
 	}
 	c := &call{endpoint: e, w: w, r: r}

@@ -14,6 +14,7 @@ package localapi
 
 import (
 	"context"
+	"time"
 
 	"larder/asset"
 )
@@ -32,6 +33,8 @@ type Service interface {
 	Downloads
 	Preferences
 	Simulator
+	Sessions
+	Manager
 }
 
 // Installer changes what is installed. Its calls return as soon as the change is
@@ -87,6 +90,48 @@ type Simulator interface {
 	SimulateDevice(ctx context.Context, fact asset.Fact, answer asset.Answer) (asset.Facts, error)
 	// ResetDevice ends these.
 	ResetDevice(ctx context.Context) (asset.Facts, error)
+}
+
+// Sessions are the connections of an app's own processes (classic §4).
+type Sessions interface {
+	// Connect serves one process of app until ctx ends: send gets a line with the
+	// session's name, then what its delegate handles. All that hangs on the
+	// session ends with it: foreground, exclusive control, delivery.
+	Connect(ctx context.Context, app asset.AppID, handles []asset.EventType, send func(SessionLine) error) error
+	// SetActive says whether the process is in the foreground.
+	SetActive(ctx context.Context, app asset.AppID, session string, active bool) error
+	// AcquireControl waits for the app's lock until deadline; zero waits for ever.
+	AcquireControl(ctx context.Context, app asset.AppID, session string, deadline time.Time) error
+	ReleaseControl(ctx context.Context, app asset.AppID, session string) error
+}
+
+// Manager is what an app does with downloads (classic §4.1, §4.2).
+type Manager interface {
+	Schedule(ctx context.Context, app asset.AppID, d asset.Download) (asset.DownloadStatus, error)
+	// StartForeground starts d now or promotes it; 51 unless the session is active.
+	StartForeground(ctx context.Context, app asset.AppID, session string, d asset.Download) (asset.DownloadStatus, error)
+}
+
+// SessionLine is one line of GET /v1/session. The first has Session set, every
+// other an event for the app's delegate (classic §4.4).
+type SessionLine struct {
+	Session string `json:"session,omitempty"`
+
+	Type     asset.EventType       `json:"type,omitempty"` // began, paused, progress, finished or failed
+	Download *asset.Download       `json:"download,omitempty"`
+	Status   *asset.DownloadStatus `json:"status,omitempty"`
+	Error    *asset.Error          `json:"cause,omitempty"` // failed
+}
+
+// ActiveRequest is the body of POST /v1/session/{session}/active.
+type ActiveRequest struct {
+	Active bool `json:"active"`
+}
+
+// ControlRequest is the body of POST /v1/session/{session}/control. No deadline
+// waits for ever; one that has passed tries once (classic §4.3).
+type ControlRequest struct {
+	Deadline *time.Time `json:"deadline,omitempty"`
 }
 
 // Action is a person's word on a running installation or update.

@@ -62,11 +62,11 @@ func (c SettingsChange) check() error {
 		return badRequest("it changes no setting", "known here: "+list(fields(&c)))
 	}
 	if c.MeteredRule != nil && *c.MeteredRule != "wait" && *c.MeteredRule != "allow" {
-		return badRequest("its meteredRule is unknown", "use wait or allow")
+		return badRequest("its meteredRule is neither wait nor allow", "")
 	}
 	for _, limit := range []*int64{c.ForegroundCap, c.BackgroundCap} {
 		if limit != nil && *limit != 0 && *limit < MinCap {
-			return badRequest("its cap is too small", fmt.Sprintf("give at least %d bytes per second, or 0 for no cap", MinCap))
+			return badRequest(fmt.Sprintf("its cap is neither 0 nor at least %d bytes per second", MinCap), "0 is no cap")
 		}
 	}
 	return nil

@@ -19,7 +19,7 @@ func (c *call) simulate() error {
 		return err
 	}
 	if !slices.Contains(simulations, req.Event) {
-		return badRequest("its event is unknown", "use install, update, periodic, languageChange, firstLaunchState or reset")
+		return badRequest("its event is none of install, update, periodic, languageChange, firstLaunchState and reset", "")
 	}
 	app, err := c.svc.Simulate(c.r.Context(), id, req.Event)
 	return c.reply(http.StatusOK, wholeApp(app), err)

@@ -38,10 +38,11 @@ type Plan struct {
 }
 
 // Assign deals out connections. ready holds, per app, the downloads that may run,
-// best first; served holds the bytes each app was given so far. The app that was
-// given least comes first (a deficit round robin over connections), essential
-// downloads go before all others, and a running transfer is stopped only for an
-// essential download or for an app that has no connection while another holds two.
+// best first; served holds the bytes each app was given so far. Foreground
+// downloads go before essential ones, and these before all others. Among equals
+// the app that was given least comes first (a deficit round robin over
+// connections). A running transfer is stopped only for one that goes before it,
+// or for an app that has no connection while another holds two.
 func Assign(l Limits, running []Running, ready map[asset.AppID][]Item, served map[asset.AppID]int64) Plan {
 	d := &deal{limits: l.withDefaults(), hosts: map[string]int{}, apps: map[asset.AppID]int{}, served: served, running: slices.Clone(running)}
 	for _, r := range running {
@@ -87,16 +88,33 @@ func (d *deal) next(queues map[asset.AppID][]Item) (Item, bool) {
 	slices.SortFunc(apps, func(a, b asset.AppID) int {
 		return cmp.Or(cmp.Compare(d.apps[a], d.apps[b]), cmp.Compare(d.served[a], d.served[b]), cmp.Compare(a, b))
 	})
-	for _, essential := range []bool{true, false} {
+	for rank := foremost; rank <= last; rank++ {
 		for _, app := range apps {
 			for _, it := range queues[app] {
-				if urgent := it.Essential || it.Manifest; urgent == essential && (d.fits(it) || d.makeRoom(it)) {
+				if rankOf(it) == rank && (d.fits(it) || d.makeRoom(it)) {
 					return it, true
 				}
 			}
 		}
 	}
 	return Item{}, false
+}
+
+// The ranks of downloads, first to last.
+const (
+	foremost = iota // foreground
+	second          // essential, and the manifest that names them
+	last
+)
+
+func rankOf(it Item) int {
+	switch {
+	case it.Foreground:
+		return foremost
+	case it.Essential || it.Manifest:
+		return second
+	}
+	return last
 }
 
 func (d *deal) fits(it Item) bool {
@@ -125,11 +143,10 @@ func (d *deal) makeRoom(it Item) bool {
 }
 
 func (d *deal) mayTake(it Item, r Running) bool {
-	if urgent := it.Essential || it.Manifest; urgent && !r.Essential && !r.Manifest {
+	if rankOf(it) < rankOf(r.Item) {
 		return true
 	}
-	sameRank := it.Essential == r.Essential || it.Manifest
-	return sameRank && d.apps[it.App] == 0 && d.apps[r.App] >= 2
+	return rankOf(it) == rankOf(r.Item) && d.apps[it.App] == 0 && d.apps[r.App] >= 2
 }
 
 func (d *deal) wouldFit(it Item, r Running) bool {

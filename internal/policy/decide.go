@@ -17,8 +17,11 @@ type Item struct {
 	Host      string
 	Manifest  bool
 	Essential bool
-	// Background tells that nobody waits for it: no gate and no person.
+	// Background tells that no gate waits for it.
 	Background bool
+	// Foreground downloads were asked for by an app that a person looks at: they
+	// run regardless of all else but a metered network (classic §4.2).
+	Foreground bool
 	Remaining  int64     // bytes still to fetch; 0 when unknown
 	NextTry    time.Time // not before
 	Reason     *asset.Reason
@@ -54,16 +57,16 @@ func Decide(f Facts, it Item) Verdict {
 		}
 		return Verdict{Wait: r}
 	}
+	held := Hold(f, it)
 	switch {
+	case it.Foreground && held == nil && !it.NextTry.After(f.Now):
+		return Verdict{}
 	case f.Paused:
 		return wait(asset.WhyPaused, "the installation is paused", "resume the installation")
 	case f.ContentOff:
 		return wait(asset.WhyContentOff, "in-app content is switched off, so nothing is fetched before the first launch", "switch in-app content on, or launch the app")
-	}
-	if held := Hold(f, it); held != nil {
+	case held != nil:
 		return Verdict{Wait: held}
-	}
-	switch {
 	case f.EssentialPending && !it.Essential && !it.Manifest:
 		return wait(asset.WhyEssentialFirst, "the app's essential downloads come first", "nothing to do: it starts when they have ended")
 	case it.Remaining > 0 && f.Free < it.Remaining+f.Reserve:

@@ -43,7 +43,7 @@ func Hold(f Facts, it Item) *asset.Reason {
 	if f.Metered && !it.Manifest {
 		r = &asset.Reason{Code: asset.WhyMetered, Message: "the network is metered, so files wait",
 			Unblock: "use an unmetered network, or set meteredRule to allow", Since: f.since(f.Now)}
-	} else if it.Background {
+	} else if it.Background && !it.Foreground {
 		r = f.Background(f.Now)
 	}
 	if r != nil && it.Reason != nil && it.Reason.Code == r.Code {

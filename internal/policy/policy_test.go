@@ -39,7 +39,11 @@ func TestDecideNamesTheFirstObstacle(t *testing.T) {
 		{"low power, at the gate", Facts{Device: Device{LowPower: true, RefreshOff: true}}, Item{Essential: true}, ""},
 		{"refresh off", Facts{Device: Device{RefreshOff: true}}, Item{Background: true}, asset.WhyRefreshOff},
 		{"refresh of the app off", Facts{Device: Device{AppRefreshOff: true}}, Item{Background: true}, asset.WhyRefreshOff},
+		{"low power, in the foreground", Facts{Device: Device{LowPower: true}}, Item{Background: true, Foreground: true}, ""},
+		{"metered, in the foreground", Facts{Device: Device{Metered: true}}, Item{Background: true, Foreground: true}, asset.WhyMetered},
 		{"paused and metered", Facts{Paused: true, Device: Device{Metered: true}}, Item{}, asset.WhyPaused},
+		{"foreground while paused", Facts{Paused: true, EssentialPending: true}, Item{Foreground: true}, ""},
+		{"foreground told to come back later", Facts{}, Item{Foreground: true, NextTry: now.Add(1), Reason: why}, asset.WhyRetry},
 		{"host in trouble", Facts{HostNotBefore: now.Add(1)}, Item{}, asset.WhyNetwork},
 	} {
 		c.f.Now = now
@@ -90,6 +94,8 @@ func TestAssign(t *testing.T) {
 		{"a newcomer takes one of two", []Running{run(a[0], 1), run(a[1], 2)}, map[asset.AppID][]Item{"b": b}, nil, Plan{Start: []string{"b0"}, Yield: []string{"a1"}}},
 		{"no yield when it would cost bytes", []Running{{Item: a[0]}, {Item: a[1]}}, map[asset.AppID][]Item{"b": b}, nil, Plan{}},
 		{"non-essential never displaces essential", []Running{run(ae[0], 1), run(ae[1], 2)}, map[asset.AppID][]Item{"b": b}, nil, Plan{}},
+		{"foreground displaces essential", []Running{run(ae[0], 1), run(ae[1], 2)}, map[asset.AppID][]Item{"b": {{ID: "f", App: "b", Host: "h", Foreground: true}}}, nil,
+			Plan{Start: []string{"f"}, Yield: []string{"a1"}}},
 		{"essential displaces non-essential", []Running{run(b[0], 1), run(b[1], 2)}, map[asset.AppID][]Item{"a": ae}, nil, Plan{Start: []string{"a0", "a1"}, Yield: []string{"b1", "b0"}}},
 	} {
 		if diff := cmp.Diff(c.want, Assign(Limits{}, c.running, c.ready, c.served)); diff != "" {

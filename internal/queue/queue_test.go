@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -82,6 +83,33 @@ func TestOrderIsEssentialThenPriorityThenAge(t *testing.T) {
 	}
 }
 
+func TestEachUnsettledVisitsAllInOrderThoughTheyChange(t *testing.T) {
+	d := openDB(t)
+	write(t, d, func(tx *db.Tx) error {
+		for n := range 700 {
+			if _, err := Add(tx, file(fmt.Sprint(n), n%3 == 0, asset.Priority(n%5)), now); err != nil {
+				return err
+			}
+		}
+		var last *Entry
+		seen := map[string]bool{}
+		err := EachUnsettled(tx, "a", func(e *Entry) error {
+			if last != nil && (e.Essential && !last.Essential || e.Essential == last.Essential && (e.Priority > last.Priority || e.Priority == last.Priority && e.Seq < last.Seq)) {
+				t.Errorf("%s comes after %s", e.Identifier, last.Identifier)
+			}
+			last, seen[e.Identifier] = e, true
+			if e.Seq%2 == 0 {
+				return Fail(tx, e.UniqueIdentifier, &asset.Error{Code: 1001, Op: "o"}, false, now)
+			}
+			return nil
+		})
+		if len(seen) != 700 {
+			t.Errorf("visited %d of 700", len(seen))
+		}
+		return err
+	})
+}
+
 func TestOneScheduledDownloadPerIdentifier(t *testing.T) {
 	d := openDB(t)
 	first := add(t, d, file("x", false, 0))
@@ -129,7 +157,7 @@ func TestResultIsOfferedFiveTimesThenHeld(t *testing.T) {
 	offers := 0
 	for range 9 {
 		write(t, d, func(tx *db.Tx) error {
-			due, err := Undelivered(tx, "a", now, 10)
+			due, err := Undelivered(tx, "a", []asset.DownloadState{asset.StateFinished}, now, 10)
 			if len(due) > 0 {
 				offers++
 				return NotAcknowledged(tx, e.UniqueIdentifier, now)
@@ -160,8 +188,8 @@ func TestNewRoundDemotesAndForgets(t *testing.T) {
 	})
 	write(t, d, func(tx *db.Tx) error {
 		c, err := Essential(tx, "a")
-		if c != (EssentialCount{}) {
-			t.Errorf("essential of the new round: %+v", c)
+		if err != nil || c != (EssentialCount{}) {
+			t.Errorf("essential of the new round: %+v, %v", c, err)
 		}
 		l, _ := List(tx, "a")
 		if len(l) != 2 {

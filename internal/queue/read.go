@@ -120,6 +120,26 @@ func FailedEssential(tx *db.Tx, app asset.AppID) ([]Entry, error) {
 	return list(tx, "app = ? AND kind = 'file' AND essential AND state = 'failed' ORDER BY seq", app)
 }
 
+// EachUnsettled calls f for each scheduled or running download of an app, in
+// order, a few at a time: there may be more than fit into memory. f may change them.
+func EachUnsettled(tx *db.Tx, app asset.AppID, f func(*Entry) error) error {
+	essential, priority, seq := true, asset.PriorityMax+1, int64(0)
+	for {
+		page, err := list(tx, `app = ? AND kind = 'file' AND state NOT IN ('finished', 'failed') AND (-essential, -priority, seq) > (-?, -?, ?)`+inOrder+" LIMIT 256",
+			app, essential, priority, seq)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for n := range page {
+			if err := f(&page[n]); err != nil {
+				return err
+			}
+		}
+		last := &page[len(page)-1]
+		essential, priority, seq = last.Essential, last.Priority, last.Seq
+	}
+}
+
 // EssentialSample gives up to n essential downloads of the present round: those
 // that run first, then failed, waiting and finished ones.
 func EssentialSample(tx *db.Tx, app asset.AppID, n int) ([]Entry, error) {
@@ -130,12 +150,9 @@ func EssentialSample(tx *db.Tx, app asset.AppID, n int) ([]Entry, error) {
 // Next gives up to n downloads of an app that may be tried at now, in order,
 // leaving out those on the hosts named.
 func Next(tx *db.Tx, app asset.AppID, now time.Time, without []string, n int) ([]Entry, error) {
-	args := []any{app, millis(now)}
-	for _, h := range without {
-		args = append(args, h)
-	}
-	marks := strings.TrimSuffix(strings.Repeat("?, ", len(without)), ", ")
-	return list(tx, "app = ? AND state = 'waiting' AND next_try <= ? AND host NOT IN ("+marks+")"+inOrder+" LIMIT ?", append(args, n)...)
+	hosts, args := among(without)
+	args = append(append([]any{app, millis(now)}, args...), n)
+	return list(tx, "app = ? AND state = 'waiting' AND next_try <= ? AND host NOT IN "+hosts+inOrder+" LIMIT ?", args...)
 }
 
 // NextTry is when the next download that waits for a time may be tried; zero when none does.
@@ -172,16 +189,27 @@ func appsOf(tx *db.Tx, query string) ([]asset.AppID, error) {
 	return out, rows.Err()
 }
 
-// Undelivered gives up to n results of an app whose turn it is, oldest first.
-func Undelivered(tx *db.Tx, app asset.AppID, now time.Time, n int) ([]Entry, error) {
-	return list(tx, "app = ? AND delivery = 'due' AND next_delivery <= ? ORDER BY seq LIMIT ?", app, millis(now), n)
+// Undelivered gives up to n results of an app, of the states given, whose turn it
+// is, oldest first.
+func Undelivered(tx *db.Tx, app asset.AppID, states []asset.DownloadState, now time.Time, n int) ([]Entry, error) {
+	in, args := among(states)
+	args = append(append([]any{app, millis(now)}, args...), n)
+	return list(tx, "app = ? AND delivery = 'due' AND next_delivery <= ? AND state IN "+in+" ORDER BY seq LIMIT ?", args...)
 }
 
-// NextDelivery is when the next undelivered result of app is due; zero when none is.
-func NextDelivery(tx *db.Tx, app asset.AppID) (due bool, at time.Time, err error) {
+// NextDelivery is when the next undelivered result of app is due.
+func NextDelivery(tx *db.Tx, app asset.AppID, states []asset.DownloadState) (due bool, at time.Time, err error) {
+	in, args := among(states)
 	var n sql.NullInt64
-	err = tx.QueryRow("SELECT min(next_delivery) FROM downloads WHERE app = ? AND delivery = 'due'", app).Scan(&n)
+	err = tx.QueryRow("SELECT min(next_delivery) FROM downloads WHERE app = ? AND delivery = 'due' AND state IN "+in, append([]any{app}, args...)...).Scan(&n)
 	return n.Valid, fromMillis(n.Int64), err
+}
+
+func among[T ~string](words []T) (marks string, args []any) {
+	for _, w := range words {
+		args = append(args, string(w))
+	}
+	return "(" + strings.TrimSuffix(strings.Repeat("?, ", len(words)), ", ") + ")", args
 }
 
 // EssentialCount sums up the essential downloads of an app's present round.

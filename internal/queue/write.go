@@ -190,6 +190,12 @@ func Adopt(tx *db.Tx, id string, essential bool, p asset.Priority, now time.Time
 	return err
 }
 
+// TryNow lets a waiting download run at once, whatever it waited for.
+func TryNow(tx *db.Tx, id string, now time.Time) error {
+	_, err := tx.Exec("UPDATE downloads SET next_try = 0, attempts = 0, moved = ? WHERE id = ? AND state = 'waiting'", millis(now), id)
+	return err
+}
+
 // Drop forgets a download altogether.
 func Drop(tx *db.Tx, id string) error {
 	_, err := tx.Exec("DELETE FROM downloads WHERE id = ?", id)

@@ -52,6 +52,12 @@ func (b *busy) runs(app asset.AppID) bool {
 	return b.running[app] != nil
 }
 
+func (b *busy) any() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.running) > 0
+}
+
 // end stops the session of app and waits for it.
 func (b *busy) end(app asset.AppID) {
 	b.mu.Lock()

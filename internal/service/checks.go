@@ -16,14 +16,14 @@ import (
 // due: a timer stands still while the machine is suspended.
 const look = time.Hour
 
-// calm is since when nothing but time keeps apps from being checked.
-type calm struct {
+// lull is since when nothing but time keeps apps from being checked.
+type lull struct {
 	mu    sync.Mutex
 	held  bool
 	since time.Time
 }
 
-func (c *calm) note(now time.Time, held bool) time.Time {
+func (c *lull) note(now time.Time, held bool) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.held && !held || c.since.IsZero() {
@@ -52,7 +52,7 @@ func (s *Service) checks(ctx context.Context, now time.Time) (time.Time, error) 
 	device := s.forbids(settings)
 	f, _ := s.device.Facts()
 	held := f.Online == asset.No || device.Background(now) != nil
-	free := s.calm.note(now, held)
+	free := s.lull.note(now, held)
 	if held {
 		return time.Time{}, nil // facts and settings wake the loop
 	}
@@ -114,9 +114,9 @@ func (s *Service) checkStatus(tx *db.Tx, app *apps.App) (*asset.CheckStatus, err
 		}
 		return st, nil
 	}
-	s.calm.mu.Lock()
-	free := s.calm.since
-	s.calm.mu.Unlock()
+	s.lull.mu.Lock()
+	free := s.lull.since
+	s.lull.mu.Unlock()
 	if at, ok := app.Habit.NextCheck(now, free); ok {
 		st.Next, st.Reason = &at, why
 		return st, nil

@@ -39,6 +39,10 @@ func (s *Service) cancel(ctx context.Context, e queue.Entry) error {
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
 		return queue.Fail(tx, e.UniqueIdentifier, cancelledError(e.Identifier), true, time.Now())
 	})
+	if asset.CodeOf(err) == asset.CodeAlreadyFailed {
+		// To whom cancels, ended is ended: 101 (classic §4).
+		err = &asset.Error{Code: asset.CodeNotScheduled, Op: "cancel download", Subject: e.Identifier, Message: "it has ended already"}
+	}
 	if err != nil {
 		return err
 	}
@@ -81,6 +85,7 @@ func (s *Service) Acknowledge(ctx context.Context, app asset.AppID, unique strin
 	if err := s.db.Write(ctx, func(tx *db.Tx) error { return queue.Acknowledged(tx, unique) }); err != nil {
 		return err
 	}
+	s.Wake() // a delegate may have room for more
 	return s.dispatcher.Discard(&e)
 }
 

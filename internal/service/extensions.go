@@ -66,16 +66,23 @@ func (s *Service) dropManifest(ctx context.Context, e queue.Entry) error {
 	return s.dispatcher.Discard(&e)
 }
 
-// deliver hands over results that are due, once the gate no longer waits for
+// deliver hands over results that are due, to the app's live delegates first, once the gate no longer waits for
 // essential downloads (classic §2.2, step 9).
 func (s *Service) deliver(ctx context.Context, app *apps.App) (time.Time, error) {
 	if !app.Life.Gate.Open && app.Life.Outcome == nil {
 		return time.Time{}, nil
 	}
+	if err := s.offer(ctx, app.ID()); err != nil {
+		return time.Time{}, err
+	}
+	states := s.forExtension(app.ID())
+	if len(states) == 0 {
+		return time.Time{}, nil
+	}
 	var due, held bool
 	var at time.Time
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		if due, at, err = queue.NextDelivery(tx, app.ID()); err != nil || !due {
+		if due, at, err = queue.NextDelivery(tx, app.ID(), states); err != nil || !due {
 			return err
 		}
 		held, err = s.deliveryHeld(tx, app)
@@ -88,7 +95,7 @@ func (s *Service) deliver(ctx context.Context, app *apps.App) (time.Time, error)
 		return at, nil
 	}
 	s.session(app, func(ctx context.Context) {
-		err := s.courier.Deliver(ctx, app)
+		err := s.courier.Deliver(ctx, app, states)
 		if err != nil && ctx.Err() == nil {
 			s.config.Log.Warn("handing over results failed; they are kept and offered again", "app", app.ID(), "error", err)
 		}

@@ -53,6 +53,8 @@ type Config struct {
 	// Extensions begins sessions with extensions; nil runs processes.
 	Extensions func(context.Context, exthost.Spec) (courier.Extension, error)
 	DB         db.Options
+	// Idle is called each time work has come to an end; nil does nothing.
+	Idle func()
 }
 
 func (c Config) withDefaults() Config {
@@ -67,6 +69,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Boot == nil {
 		c.Boot = fsx.BootID
+	}
+	if c.Idle == nil {
+		c.Idle = func() {}
 	}
 	return c
 }
@@ -83,7 +88,9 @@ type Service struct {
 	sockets    sockets
 	device     device.Monitor
 	network    network
-	calm       calm
+	lull       lull
+	locks      apps.Locks
+	processes  processes
 
 	wake chan struct{} // one slot: something changed
 	busy busy          // extensions that run
@@ -112,7 +119,8 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	}
 	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: s.free,
 		Device: s.forbids, Offline: s.offline, Changed: s.Wake, Observe: s.observe}
-	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline, Start: c.Extensions, Background: s.prohibited,
+	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Locks: &s.locks, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
+		Start: c.Extensions, Background: s.prohibited,
 		Log: func(app asset.AppID, line string) { c.Log.Info("extension", "app", app, "line", line) }}
 	s.server = localapi.NewServer(s, &s.hub, s.self())
 	if err := s.recover(ctx); err != nil {
@@ -167,6 +175,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
+// calmAfter is how long nothing has to happen until the service counts as idle.
+const calmAfter = 2 * time.Second
+
 // sleep waits until something changes or next has come; false when ctx ended.
 func (s *Service) sleep(ctx context.Context, next time.Time) bool {
 	var alarm <-chan time.Time
@@ -175,13 +186,25 @@ func (s *Service) sleep(ctx context.Context, next time.Time) bool {
 		defer t.Stop()
 		alarm = t.C
 	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-s.wake:
-	case <-alarm:
+	var calm <-chan time.Time
+	if !s.dispatcher.Busy() && !s.busy.any() {
+		t := time.NewTimer(calmAfter)
+		defer t.Stop()
+		calm = t.C
 	}
-	return true
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-s.wake:
+			return true
+		case <-alarm:
+			return true
+		case <-calm:
+			s.dispatcher.Rest()
+			s.config.Idle()
+		}
+	}
 }
 
 // Wake makes the loop look again.

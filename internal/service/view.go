@@ -86,4 +86,5 @@ func (s *Service) downloads(tx *db.Tx, app *apps.App, entries []queue.Entry) ([]
 // observe publishes what the dispatcher tells.
 func (s *Service) observe(t asset.EventType, app asset.AppID, d asset.DownloadStatus) {
 	s.hub.Publish(asset.Event{Type: t, App: app, Download: &d})
+	s.tell(t, app, d)
 }

@@ -21,6 +21,8 @@ import (
 	"larder/internal/localapi"
 )
 
+var launchNow = localapi.LaunchRequest{}
+
 // world is one service, one server, and any number of apps, all real.
 type world struct {
 	*testing.T

@@ -1,0 +1,142 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"sync"
+
+	"larder/asset"
+	"larder/internal/localapi"
+)
+
+// backlog bounds the lines that wait for a slow process. Progress beyond it is
+// dropped; results are not lines but rows, and are offered again.
+const backlog = 512
+
+// process is one connected process of an app (classic §4).
+type process struct {
+	id      string
+	app     asset.AppID
+	handles []asset.EventType
+
+	mu      sync.Mutex
+	active  bool
+	front   map[string]bool // downloads it brought to the foreground
+	offered map[string]bool // results it was told of and has not acknowledged
+	lines   []localapi.SessionLine
+	more    chan struct{} // one slot
+}
+
+func (p *process) push(l localapi.SessionLine) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.lines) >= backlog && l.Error == nil && l.Type != asset.EventFinished {
+		return
+	}
+	p.lines = append(p.lines, l)
+	select {
+	case p.more <- struct{}{}:
+	default:
+	}
+}
+
+func (p *process) take() []localapi.SessionLine {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lines := p.lines
+	p.lines = nil
+	return lines
+}
+
+// offer is true the first time a result is offered to this process.
+func (p *process) offer(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.offered[id] {
+		return false
+	}
+	p.offered[id] = true
+	return true
+}
+
+// processes are the connected processes of all apps.
+type processes struct {
+	mu  sync.Mutex
+	all map[string]*process
+}
+
+func (x *processes) add(app asset.AppID, handles []asset.EventType) *process {
+	p := &process{id: rand.Text(), app: app, handles: handles, front: map[string]bool{}, offered: map[string]bool{}, more: make(chan struct{}, 1)}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.all == nil {
+		x.all = map[string]*process{}
+	}
+	x.all[p.id] = p
+	return p
+}
+
+func (x *processes) remove(p *process) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.all, p.id)
+}
+
+// get finds a session of app; code 56 when it is not, or no longer, connected.
+func (x *processes) get(app asset.AppID, id string) (*process, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p := x.all[id]; p != nil && p.app == app {
+		return p, nil
+	}
+	return nil, &asset.Error{Code: asset.CodeConnectionInvalid, Op: "find session", Subject: id, Message: "it is not connected", Help: "connect first: GET /v1/session"}
+}
+
+// of gives the processes of app whose delegate handles an event.
+func (x *processes) of(app asset.AppID, event asset.EventType) (out []*process) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.all {
+		if p.app == app && slices.Contains(p.handles, event) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// Connect serves one process of an app until ctx ends. Whatever hangs on the
+// process ends then, however it ended.
+func (s *Service) Connect(ctx context.Context, app asset.AppID, handles []asset.EventType, send func(localapi.SessionLine) error) error {
+	p := s.processes.add(app, handles)
+	defer s.disconnect(p)
+	if err := send(localapi.SessionLine{Session: p.id}); err != nil {
+		return err
+	}
+	s.Wake() // results may be due to it
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.more:
+		}
+		for _, l := range p.take() {
+			if err := send(l); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *Service) disconnect(p *process) {
+	s.processes.remove(p)
+	s.locks.Free(p.app, p)
+	p.mu.Lock()
+	front := p.front
+	p.front = nil
+	p.mu.Unlock()
+	for id := range front {
+		s.dispatcher.Promote(id, false) // it goes on in the background
+	}
+	s.Wake() // results that it did not take go to the extension
+}

@@ -1,0 +1,213 @@
+package pack
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"hash"
+	"io/fs"
+	"sort"
+	"sync"
+
+	"larder/asset"
+)
+
+const opPlan = "plan update"
+
+// Installed is a tree on the disk whose files serve as old bytes: any version of
+// any pack, whole or rotten, for every byte is proved before it is used.
+type Installed struct {
+	// Archive is its pack, or the index of it alone. It is read while the plan
+	// is made and applied.
+	Archive *Archive
+	// Dir is where the tree is, below the root that Apply gets, with slashes.
+	Dir string
+	// Intact may vouch for a file, told by its path in the pack and what the disk
+	// says of it (size, time, inode): then an unchanged file is linked without
+	// being read. Nil vouches for none.
+	Intact func(path string, info fs.FileInfo) bool
+}
+
+// PlanOptions of a plan; the zero value serves.
+type PlanOptions struct {
+	// Copy plans for a disk that has no hard links: unchanged files are written
+	// again. Apply says when a plan without it cannot be kept to.
+	Copy bool
+}
+
+// Figures are what a plan costs, in bytes. Apply stays within them, unless old
+// bytes turn out rotten: then it says so in its [Result].
+type Figures struct {
+	Download int64 `json:"download"` // of frames; the index is there already
+	Ranges   int   `json:"ranges"`   // requests it takes
+	Write    int64 `json:"write"`    // file bytes written anew
+	Reused   int64 `json:"reused"`   // of those, copied from old files
+	Kept     int64 `json:"kept"`     // of unchanged files, cloned or linked
+	PeakDisk int64 `json:"peakDisk"` // taken beside what is installed, with names, blocks and inodes; about, and rather more
+}
+
+// Plan says for every file where its bytes come from. It takes some 20 bytes for each
+// chunk and file that is installed, and nothing for the frames' bytes.
+type Plan struct {
+	target *Archive
+	olds   []Installed
+	copied bool
+	chunks map[uint64]uint32 // key of a chunk's hash → its number among all old chunks
+	files  map[uint64]uint32 // key of a whole file → the number of its first chunk
+	from   []uint32          // number of each old archive's first chunk, and the end
+	keep   []uint32          // for each target row: 0, or 1 + the number of the old file's first chunk
+	fetch  bits              // target frames that must be fetched
+	sum    Figures
+
+	mu    sync.Mutex
+	cache map[[2]int]*section // old sections lately used
+}
+
+// maxCached old sections take 8 MiB in ordinary packs.
+const maxCached = 16
+
+// NewPlan finds the way from what is installed to the target, an open pack or index.
+// A chunk comes from old files if they have it; a frame of the target is fetched
+// if it has a chunk that they lack, and then gives all its chunks.
+func NewPlan(ctx context.Context, target *Archive, olds []Installed, opts PlanOptions) (*Plan, error) {
+	p := &Plan{target: target, olds: olds, copied: opts.Copy, chunks: map[uint64]uint32{}, files: map[uint64]uint32{},
+		from: []uint32{0}, keep: make([]uint32, target.total().rows), fetch: newBits(target.total().frames), cache: map[[2]int]*section{}}
+	total := int64(0)
+	for i := range olds {
+		if total += int64(olds[i].Archive.total().chunks); total > maxChunks {
+			return nil, fault(asset.CodeTooLarge, opPlan, quote(olds[i].Dir), "there are more than %d old chunks", maxChunks)
+		}
+		if err := p.learn(ctx, olds[i].Archive); err != nil {
+			return nil, err
+		}
+		p.from = append(p.from, uint32(total))
+	}
+	if err := p.match(ctx); err != nil {
+		return nil, err
+	}
+	return p, p.measure(ctx)
+}
+
+// Figures of the plan: the dry run.
+func (p *Plan) Figures() Figures { return p.sum }
+
+// learn notes every chunk and file of an old archive.
+func (p *Plan) learn(ctx context.Context, a *Archive) error {
+	n := p.from[len(p.from)-1]
+	return eachFile(ctx, opPlan, a, func(c *chunk) {
+		if _, ok := p.chunks[key(c.hash)]; !ok {
+			p.chunks[key(c.hash)] = n
+		}
+		n++
+	}, func(f wholeFile) {
+		if _, ok := p.files[f.key]; !ok {
+			p.files[f.key] = p.from[len(p.from)-1] + uint32(f.chunk)
+		}
+	})
+}
+
+// match decides for every file of the target whether it is unchanged, and for every
+// frame whether it must be fetched.
+func (p *Plan) match(ctx context.Context) error {
+	for i, l := range p.target.sections(opPlan) {
+		if l.err != nil {
+			return l.err
+		}
+		for f, s := range l.spans {
+			for c := s.chunk0; c < s.chunk1; c++ {
+				if _, ok := p.chunks[key(l.chunks[c].hash)]; !ok {
+					p.fetch.set(p.target.from[i].frames + f)
+				}
+			}
+		}
+	}
+	return eachFile(ctx, opPlan, p.target, func(*chunk) {}, func(f wholeFile) {
+		if n, ok := p.files[f.key]; ok {
+			p.keep[f.row] = n + 1
+		}
+	})
+}
+
+// noChunk is the number of no old chunk.
+const noChunk = maxChunks + 1
+
+// locate finds an old chunk by its number.
+func (p *Plan) locate(n uint32) (old int, s *section, c *chunk, err error) {
+	if n >= p.from[len(p.from)-1] {
+		return 0, nil, nil, errors.New("no old file has these bytes")
+	}
+	old = sort.Search(len(p.olds), func(i int) bool { return p.from[i+1] > n })
+	a, rest := p.olds[old].Archive, int(n-p.from[old])
+	i := sort.Search(len(a.root.sections), func(i int) bool { return a.from[i+1].chunks > rest })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s = p.cache[[2]int{old, i}]
+	if s == nil {
+		if s, err = a.load(opPlan, i); err != nil {
+			return old, nil, nil, err
+		}
+		for at := range p.cache {
+			if len(p.cache) < maxCached {
+				break
+			}
+			delete(p.cache, at)
+		}
+		p.cache[[2]int{old, i}] = s
+	}
+	return old, s, &s.chunks[rest-a.from[i].chunks], nil
+}
+
+// wholeFile is a file that ends: its row, its first chunk, and a key of its kind
+// and chunks.
+type wholeFile struct {
+	row, chunk int
+	key        uint64
+	size       int64
+}
+
+// eachFile tells of every chunk, and of every file after its last chunk.
+func eachFile(ctx context.Context, op string, a *Archive, tell func(*chunk), end func(wholeFile)) error {
+	var h hash.Hash
+	first := 0
+	for i, l := range a.sections(op) {
+		if l.err != nil {
+			return l.err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		for k := range l.chunks {
+			c := &l.chunks[k]
+			e := &l.rows[c.row]
+			if c.at == 0 {
+				h, first = sha256.New(), a.from[i].chunks+k
+				h.Write([]byte{kindNumber(e.Kind)})
+			}
+			h.Write(c.hash[:])
+			tell(c)
+			if c.at+int64(c.size) == e.Size {
+				end(wholeFile{row: a.rowNumber(i, l.section, c.row), chunk: first, key: key(Hash(h.Sum(nil))), size: e.Size})
+			}
+		}
+	}
+	return nil
+}
+
+// rowNumber counts the rows of all sections, each file once.
+func (a *Archive) rowNumber(i int, s *section, row int32) int {
+	n := a.from[i].rows + int(row)
+	if s.skip > 0 {
+		n--
+	}
+	return n
+}
+
+func key(h Hash) uint64 { return binary.LittleEndian.Uint64(h[:]) }
+
+type bits []uint64
+
+func newBits(n int) bits      { return make(bits, (n+63)/64) }
+func (b bits) set(i int)      { b[i/64] |= 1 << (i % 64) }
+func (b bits) clear(i int)    { b[i/64] &^= 1 << (i % 64) }
+func (b bits) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
