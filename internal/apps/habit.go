@@ -50,7 +50,7 @@ func Asked(tx *db.Tx, id asset.AppID, now time.Time, chance float64) error {
 
 // NotBefore records that a server does not want to be checked before t.
 func NotBefore(tx *db.Tx, id asset.AppID, t time.Time) error {
-	return set(tx, id, "not_before = ?", t.UnixMilli())
+	return set(tx, id, "not_before = ?", t.Add(time.Millisecond-1).UnixMilli()) // never early
 }
 
 // Resting is an app of which nothing is under way and whose extension could be asked.
