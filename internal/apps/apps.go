@@ -103,7 +103,7 @@ func Add(tx *db.Tx, a App) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO apps (id, bundle, context, life, waits) VALUES (?, ?, ?, '{}', 0)", a.ID(), string(b), a.Context)
+	_, err = tx.Exec("INSERT INTO apps (id, bundle, context, life, waits, asks) VALUES (?, ?, ?, '{}', 0, ?)", a.ID(), string(b), a.Context, a.Bundle.Extension != nil)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func SetBundle(tx *db.Tx, b bundle.Bundle) error {
 	if err != nil {
 		return err
 	}
-	return set(tx, b.ID, "bundle = ?", string(text))
+	return set(tx, b.ID, "bundle = ?, asks = ?", string(text), b.Extension != nil)
 }
 
 // SetLife stores where the app stands.

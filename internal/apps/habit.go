@@ -68,7 +68,7 @@ type Resting struct {
 func Rest(tx *db.Tx) ([]Resting, error) {
 	rows, err := tx.Query(`SELECT id, first_launch <> 0, coalesce(json_extract(prefs, '$.refreshOff'), 0),
 		asked_language <> coalesce(json_extract(prefs, '$.language'), ''), last_launch, ` + habitColumns + `
-		FROM apps WHERE NOT waits AND json_extract(bundle, '$.Extension') IS NOT NULL ORDER BY id`)
+		FROM apps WHERE NOT waits AND asks ORDER BY id`)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ var homes = map[string]home{
 	"github.com/spf13/cobra":        {product: []string{"cmd/larder"}},
 	"github.com/vbauerster/mpb/v8":  {product: []string{"cmd/larder"}},
 	"github.com/micromdm/plist":     {product: []string{"internal/bundle"}},
-	"github.com/godbus/dbus/v5":    {product: []string{"internal/device"}},
+	"github.com/godbus/dbus/v5":     {product: []string{"internal/device"}},
 	"github.com/Microsoft/go-winio": {product: []string{"internal/localapi"}},
 	"golang.org/x/sys": {
 		product: []string{"cmd/larder", "internal/service", "internal/exthost", "internal/localapi", "internal/device", "internal/fsx"},

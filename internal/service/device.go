@@ -30,7 +30,8 @@ func (s *Service) followDevice(ctx context.Context) {
 func (s *Service) deviceChanged() asset.Facts {
 	f, _ := s.device.Facts()
 	s.network.mu.Lock()
-	back := s.network.online != asset.Yes && f.Online == asset.Yes
+	was := s.network.online
+	back := was != asset.Yes && f.Online == asset.Yes || was == asset.No && f.Online != asset.No
 	s.network.online = f.Online
 	s.network.mu.Unlock()
 	if back {

@@ -168,7 +168,7 @@ func TestSimulatedOfflineAndLowDiskHoldUntilReset(t *testing.T) {
 		p.server.SetRate(1 << 20)
 		id := p.app(idle)
 		p.launch(id)
-		if _, err := p.s.Schedule(p.Context(), id, p.put("big", 30<<20, false, "")); err != nil {
+		if _, err := p.s.Schedule(p.Context(), id, p.put("big", 200<<20, false, "")); err != nil {
 			p.Fatal(err)
 		}
 		p.pass(5 * time.Second)

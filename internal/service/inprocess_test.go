@@ -154,7 +154,12 @@ func (x planner) Downloads(_ context.Context, r extension.Request) ([]asset.Down
 	x.p.mu.Lock()
 	notify := x.p.notify
 	x.p.log = append(x.p.log, ask{x.spec.AppID, r.ContentRequest, time.Now(), r.Info})
-	list := append([]asset.Download{}, x.p.files[x.spec.AppID]...)
+	var list []asset.Download
+	for _, d := range x.p.files[x.spec.AppID] {
+		if x.p.taken[d.Identifier] == 0 {
+			list = append(list, d)
+		}
+	}
 	x.p.mu.Unlock()
 	if notify != nil {
 		notify(x.spec.AppID)

@@ -1,3 +1,5 @@
+ALTER TABLE apps ADD COLUMN asks       INTEGER NOT NULL DEFAULT 0;    -- 1 when the bundle has an extension
+UPDATE apps SET asks = json_extract(bundle, '$.Extension') IS NOT NULL;
 ALTER TABLE apps ADD COLUMN prefs      TEXT NOT NULL DEFAULT '{}';    -- JSON of apps.Preferences
 ALTER TABLE apps ADD COLUMN score      REAL NOT NULL DEFAULT 0;       -- lifecycle.Habit: launches that fade
 ALTER TABLE apps ADD COLUMN scored     INTEGER NOT NULL DEFAULT 0;    -- as of then
