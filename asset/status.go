@@ -90,6 +90,7 @@ type PackStatus struct{}
 type DownloadStatus struct {
 	Identifier       string        `json:"identifier"`
 	UniqueIdentifier string        `json:"uniqueIdentifier"`
+	Manifest         bool          `json:"manifest,omitempty"` // it is the app's manifest
 	State            DownloadState `json:"state"`
 	Essential        bool          `json:"essential"`
 	Priority         Priority      `json:"priority"`

@@ -63,6 +63,9 @@ func (m *DownloadManager) Close() { m.end() }
 func (m *DownloadManager) connect() (string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.ctx.Err() != nil {
+		return "", closed()
+	}
 	if m.session != "" {
 		return m.session, nil
 	}
@@ -97,6 +100,16 @@ func (m *DownloadManager) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.session = ""
+}
+
+func closed() error {
+	return &asset.Error{Code: asset.CodeConnectionInvalid, Op: "use download manager", Message: "it was closed", Help: "open another"}
+}
+
+const noContext = "its context is nil"
+
+func badCall(op, message string) error {
+	return &asset.Error{Code: asset.CodeBadRequest, Op: op, Message: message, Help: "this is a fault of the program that calls"}
 }
 
 // SetActive says whether a person looks at the app now. Only an active app may

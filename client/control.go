@@ -21,6 +21,12 @@ func (m *DownloadManager) WithExclusiveControlBefore(ctx context.Context, deadli
 }
 
 func (m *DownloadManager) control(ctx context.Context, req localapi.ControlRequest, f func(context.Context) error) error {
+	if f == nil {
+		return badCall("exclusive control", "there is nothing to do under it: f is nil")
+	}
+	if ctx == nil {
+		return badCall("exclusive control", noContext)
+	}
 	session, err := m.connect()
 	if err != nil {
 		return err

@@ -32,6 +32,14 @@ func (m *DownloadManager) Events(ctx context.Context) iter.Seq2[Event, error] {
 
 func (m *DownloadManager) follow(ctx context.Context, handles ...asset.EventType) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		switch {
+		case ctx == nil:
+			yield(Event{}, badCall("follow events", noContext))
+			return
+		case m.ctx.Err() != nil:
+			yield(Event{}, closed())
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		defer context.AfterFunc(m.ctx, cancel)()

@@ -20,9 +20,7 @@ func eachDownload(f *frame, result span, each func(asset.Download) error) error 
 	found, count := false, 0
 	var stop error // what each said
 	element := func(v span) error {
-		if count++; count > MaxDownloads {
-			return fmt.Errorf("its answer has more than %d downloads", MaxDownloads)
-		}
+		count++
 		d, err := decodeDownload(f, v)
 		if err != nil {
 			return fmt.Errorf("download %d of its answer cannot be read: %w", count, err)
@@ -38,7 +36,16 @@ func eachDownload(f *frame, result span, each func(asset.Download) error) error 
 			return errors.New("its answer has two members named downloads")
 		}
 		found = true
-		if err := (&scanner{f: f, pos: v.from}).array(element); err == errSyntax {
+		// Counting costs nothing beside what each does, so too many are refused before the first.
+		many := 0
+		err := (&scanner{f: f, pos: v.from}).array(func(span) error { many++; return nil })
+		if many > MaxDownloads {
+			return fmt.Errorf("its answer has %d downloads; %d are allowed", many, MaxDownloads)
+		}
+		if err == nil {
+			err = (&scanner{f: f, pos: v.from}).array(element)
+		}
+		if err == errSyntax {
 			return errors.New("downloads in its answer is not an array")
 		} else if err != nil {
 			return err

@@ -56,6 +56,9 @@ func serveExtension(h Handler, m *message) (job, error) {
 		}, err
 	case MethodReleaseControl:
 		return func(ctx context.Context) (any, error) { return nil, h.ReleaseExclusiveControl(ctx) }, nil
+	case methodStartForeground:
+		return nil, &asset.Error{Code: asset.CodeCallFromExtensionNotAllowed, Op: "start foreground download",
+			Message: "only an app in the foreground may do that", Help: "schedule it for the background: " + MethodScheduleDownload}
 	}
 	return nil, unknownMethod(m.method)
 }

@@ -60,7 +60,7 @@ func TestBrokenAnswersAreErrors1007InPlainWords(t *testing.T) {
 		"big member":        {ok1 + `{"downloads":[{"url":"` + strings.Repeat("x", 200<<10) + `"}]}}` + "\n", `its member "url" is 204802 bytes`},
 		"many headers":      {ok1 + `{"downloads":[{"headers":{` + strings.Repeat(`"a":"b",`, 20000) + `"a":"b"}}]}}` + "\n", `its member "headers"`},
 		"big download":      {ok1 + `{"downloads":[{` + strings.Repeat(`"a":"`+strings.Repeat("x", 100<<10)+`",`, 25) + `"b":1}]}}` + "\n", "2097152 are allowed"},
-		"too many":          {ok1 + `{"downloads":[` + strings.Repeat(`{},`, MaxDownloads) + `{}]}}` + "\n", "more than 65536 downloads"},
+		"too many":          {ok1 + `{"downloads":[` + strings.Repeat(`{},`, MaxDownloads) + `{}]}}` + "\n", "65537 downloads; 65536 are allowed"},
 		"its own words":     {`{"jsonrpc":"2.0","id":1,"error":{"code":5,"message":"no\u001b[2J luck"}}` + "\n", "it answered with an error: no [2J luck"},
 		"null data":         {`{"jsonrpc":"2.0","id":1,"error":{"code":5,"message":"no luck","data":null}}` + "\n", "no luck"},
 	} {

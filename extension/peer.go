@@ -228,6 +228,9 @@ func (p *peer) hand(ctx context.Context, o outgoing) error {
 
 // notify sends a notification and returns when it has been written.
 func (p *peer) notify(ctx context.Context, method string) error {
+	if ctx == nil {
+		return badCall(method, noContext)
+	}
 	line, err := encode(requestLine{Version: "2.0", Method: method})
 	if err != nil {
 		return err
@@ -250,6 +253,9 @@ func (p *peer) notify(ctx context.Context, method string) error {
 // returns. A fault is read's business too. When ctx ends first, a late answer is
 // dropped.
 func (p *peer) call(ctx context.Context, method string, params any, read func(m *message) error) error {
+	if ctx == nil {
+		return badCall(method, noContext)
+	}
 	c := &call{answer: make(chan *message), consumed: make(chan struct{}), gone: make(chan struct{})}
 	p.mu.Lock()
 	p.nextID++
@@ -295,6 +301,13 @@ func (p *peer) remoteError(f *fault) error {
 		return e
 	}
 	return p.lost("it answered with an error: "+clean(f.Message, 1024), nil)
+}
+
+const noContext = "its context is nil"
+
+// badCall is a fault of this end's own caller.
+func badCall(subject, message string) error {
+	return &asset.Error{Code: asset.CodeBadRequest, Op: "call extension protocol", Subject: subject, Message: message}
 }
 
 func isUnknownMethod(f *fault) bool { return f != nil && f.Code == rpcUnknownMethod }

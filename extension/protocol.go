@@ -41,6 +41,10 @@ const (
 	MethodReleaseControl   = "releaseExclusiveControl"
 )
 
+// methodStartForeground is the one call of the manager that only an app may
+// make (classic §4); it is answered with code 50.
+const methodStartForeground = "startForegroundDownload"
+
 // ErrNotHandled is what Session.BackgroundDownloadFinished gives when the
 // extension has no such entry point: nobody took the file, and asking again is
 // of no use.

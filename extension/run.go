@@ -29,6 +29,9 @@ func Main(ext Downloader) {
 // protocol is violated (an *asset.Error), and returns when the call that was running
 // has returned. Its reading goroutine ends only when r does.
 func Run(ctx context.Context, r io.Reader, w io.Writer, ext Downloader, _ Config) error {
+	if ctx == nil || r == nil || w == nil || ext == nil {
+		return badCall("Run", "its context, reader, writer or extension is nil")
+	}
 	p := &peer{
 		lost: func(message string, cause error) error {
 			return &asset.Error{Code: asset.CodeConnectionInvalid, Domain: asset.DomainBA, Op: "talk to the service", Message: message, Err: cause}

@@ -1,6 +1,7 @@
 package extension
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,11 @@ type Session struct{ p *peer }
 // NewSession starts a session that reads the extension's output from r and writes
 // to its input w. A nil Handler answers that no method is known. It ends when r
 // ends, at the first violation of the protocol, or with Close; its reading
-// goroutine ends only when r does.
+// goroutine ends only when r does. A nil r or w is an end that has gone away.
 func NewSession(r io.Reader, w io.Writer, h Handler) *Session {
+	if r == nil || w == nil {
+		r, w = bytes.NewReader(nil), io.Discard
+	}
 	p := &peer{
 		serve: func(m *message) (job, error) { return serveExtension(h, m) },
 		lost:  func(message string, cause error) error { return failure("", message, cause) },
@@ -88,6 +92,9 @@ func (s *Session) Initialize(ctx context.Context) (Capabilities, error) {
 // which are the service's to set: neither valid nor unique is promised. An
 // extension that knows no such method wants nothing.
 func (s *Session) Downloads(ctx context.Context, req DownloadsRequest, each func(asset.Download) error) error {
+	if each == nil {
+		return badCall(MethodDownloads, "nobody takes the answer: each is nil")
+	}
 	return s.p.call(ctx, MethodDownloads, req, func(m *message) error {
 		switch {
 		case isUnknownMethod(m.fault):

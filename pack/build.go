@@ -48,6 +48,10 @@ type Summary struct {
 // Errors: 1000 and 1009 for an entry that no pack may hold, 1001 for a file whose
 // size is not the one of its entry, 1012 for too much of anything.
 func Build(ctx context.Context, w io.Writer, t Tree, opts BuildOptions) (Summary, error) {
+	return build(ctx, w, t, opts, zstd.SpeedBestCompression)
+}
+
+func build(ctx context.Context, w io.Writer, t Tree, opts BuildOptions, level zstd.EncoderLevel) (Summary, error) {
 	if len(opts.Metadata) > maxMetadata {
 		return Summary{}, fault(asset.CodeTooLarge, opBuild, "metadata", "it is larger than %d bytes", maxMetadata)
 	}
@@ -59,7 +63,8 @@ func Build(ctx context.Context, w io.Writer, t Tree, opts BuildOptions) (Summary
 	if opts.Cold {
 		f.limit = maxFrame
 	}
-	c := newCoder(zstd.SpeedBestCompression, f.limit)
+	c := newCoder(level, f.limit)
+	defer c.release()
 	x := newIndexer(w, sources, opts.Metadata)
 	err = inOrder(ctx, builders(), func(emit func(rawFrame) error) error {
 		f.emit = emit
@@ -103,6 +108,13 @@ func buffer(p *sync.Pool, size int) []byte {
 	return make([]byte, 0, size)
 }
 
+// release gives a buffer back; the caller has no use for it any more.
+func release(p *sync.Pool, b []byte) {
+	if cap(b) > 0 {
+		p.Put(&b)
+	}
+}
+
 func (r *rawFrame) compress(c *coder) {
 	for i := range r.pieces {
 		p := &r.pieces[i]
@@ -113,8 +125,8 @@ func (r *rawFrame) compress(c *coder) {
 }
 
 func (r *rawFrame) free() {
-	rawBuffers.Put(&r.raw)
-	storedBuffers.Put(&r.stored)
+	release(&rawBuffers, r.raw)
+	release(&storedBuffers, r.stored)
 	r.raw, r.stored = nil, nil
 }
 

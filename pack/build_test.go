@@ -13,12 +13,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"larder/asset"
 )
 
 func TestExtractGivesBackWhatBuildTook(t *testing.T) {
 	for _, opts := range []BuildOptions{{}, {Cold: true, Metadata: []byte(`{"assetPackID":"x"}`)}} {
-		b, sum := build(t, sample(), opts)
+		b, sum := pack(t, sample(), opts)
 		a := open(t, b)
 		if got := a.Totals(); got.Size != sum.Size || got.Content != sum.Content || got.InstalledSize != sum.InstalledSize ||
 			got.Entries != sum.Entries || got.Chunks != sum.Chunks || got.Frames != sum.Frames || got.IndexSize != sum.IndexSize {
@@ -42,7 +44,7 @@ func TestExtractGivesBackWhatBuildTook(t *testing.T) {
 }
 
 func TestEmptyTreeIsAPack(t *testing.T) {
-	b, _ := build(t, forest{}, BuildOptions{})
+	b, _ := pack(t, forest{}, BuildOptions{})
 	a := open(t, b)
 	root := tempRoot(t)
 	if err := a.Extract(t.Context(), root); err != nil {
@@ -53,7 +55,7 @@ func TestEmptyTreeIsAPack(t *testing.T) {
 }
 
 func TestEqualTreesGiveEqualBytes(t *testing.T) {
-	want, sum := build(t, sample(), BuildOptions{})
+	want, sum := pack(t, sample(), BuildOptions{})
 	for _, procs := range []int{1, 2, 3, 7} {
 		old := runtime.GOMAXPROCS(procs)
 		tree := sample().tree()
@@ -61,7 +63,7 @@ func TestEqualTreesGiveEqualBytes(t *testing.T) {
 			tree.Sources[i], tree.Sources[j] = tree.Sources[j], tree.Sources[i]
 		})
 		var got bytes.Buffer
-		again, err := Build(t.Context(), &got, tree, BuildOptions{})
+		again, err := build(t.Context(), &got, tree, BuildOptions{}, zstd.SpeedFastest)
 		runtime.GOMAXPROCS(old)
 		if err != nil {
 			t.Fatal(err)
@@ -73,20 +75,20 @@ func TestEqualTreesGiveEqualBytes(t *testing.T) {
 }
 
 func TestContentDependsOnTheTreeAlone(t *testing.T) {
-	_, a := build(t, sample(), BuildOptions{})
-	_, b := build(t, sample(), BuildOptions{Cold: true, Metadata: []byte("x")})
+	_, a := pack(t, sample(), BuildOptions{})
+	_, b := pack(t, sample(), BuildOptions{Cold: true, Metadata: []byte("x")})
 	if a.Content != b.Content || a.Archive == b.Archive || a.Index == b.Index {
 		t.Errorf("content %v and %v, archive %v and %v", a.Content, b.Content, a.Archive, b.Archive)
 	}
 	other := sample()
 	other["data/one"] = node{kind: KindExecutable, data: []byte{1}}
-	if _, c := build(t, other, BuildOptions{}); c.Content == a.Content {
+	if _, c := pack(t, other, BuildOptions{}); c.Content == a.Content {
 		t.Error("an exec bit does not change the content")
 	}
 }
 
 func TestPacksAreOrdinaryArchives(t *testing.T) {
-	b, sum := build(t, sample(), BuildOptions{})
+	b, sum := pack(t, sample(), BuildOptions{})
 	acceptedByTools(t, b, sum.Entries)
 }
 
@@ -143,7 +145,7 @@ func acceptedByTools(t *testing.T, b []byte, entries int) {
 
 func TestDirTreeTakesWhatLiesBelow(t *testing.T) {
 	root := tempRoot(t)
-	b, want := build(t, sample(), BuildOptions{})
+	b, want := pack(t, sample(), BuildOptions{})
 	if err := open(t, b).Extract(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +153,7 @@ func TestDirTreeTakesWhatLiesBelow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Build(t.Context(), io.Discard, tree, BuildOptions{})
+	got, err := build(t.Context(), io.Discard, tree, BuildOptions{}, zstd.SpeedFastest)
 	if err != nil || got != want {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"larder/asset"
 )
 
@@ -85,10 +87,11 @@ func longPath() string {
 	return string(b)
 }
 
-func build(t testing.TB, f forest, opts BuildOptions) ([]byte, Summary) {
+// pack builds with a fast encoder; what it compresses to is tested with the vectors.
+func pack(t testing.TB, f forest, opts BuildOptions) ([]byte, Summary) {
 	t.Helper()
 	var b bytes.Buffer
-	sum, err := Build(context.Background(), &b, f.tree(), opts)
+	sum, err := build(context.Background(), &b, f.tree(), opts, zstd.SpeedFastest)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,12 +20,8 @@ func (j *frameJob) span() span   { return j.in.spans[j.frame] }
 func (j *frameJob) what() *frame { return &j.in.frames[j.frame] }
 
 func (j *frameJob) free() {
-	if j.stored != nil {
-		storedBuffers.Put(&j.stored)
-	}
-	if j.raw != nil {
-		rawBuffers.Put(&j.raw)
-	}
+	release(&storedBuffers, j.stored)
+	release(&rawBuffers, j.raw)
 	j.stored, j.raw = nil, nil
 }
 
@@ -36,8 +32,7 @@ func (j *frameJob) read(a *Archive, op string) error {
 }
 
 func (j *frameJob) decode(op string) (err error) {
-	j.raw, err = decode(buffer(&rawBuffers, int(j.what().raw)), j.stored, int(j.what().raw))
-	if err != nil {
+	if j.raw, err = decode(buffer(&rawBuffers, int(j.what().raw)), j.stored, int(j.what().raw)); err != nil {
 		return fault(asset.CodeHashMismatch, op, at("frame", j.at), "it cannot be decompressed: %v", err)
 	}
 	return nil

@@ -29,7 +29,11 @@ func (a *applier) begin(ctx context.Context) (resumed bool, err error) {
 // belongs to.
 func (a *applier) sweep(ctx context.Context) error {
 	return a.plan.target.beside(ctx, opApply, a.stage.root, func(e *Entry, name string, info fs.FileInfo) error {
-		if info == nil || e != nil && misfit(a.stage.root, *e, info) == "" && info.Size() <= e.Size && (!e.Kind.Regular() || oneName(a.stage.root, name, info)) {
+		switch {
+		case info == nil:
+			return nil
+		case e == nil || misfit(a.stage.root, *e, info) != "":
+		case !e.Kind.Regular() || info.Size() <= e.Size && oneName(a.stage.root, name, info):
 			return nil
 		}
 		if err := a.stage.root.RemoveAll(name); err != nil {

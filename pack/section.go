@@ -229,6 +229,10 @@ func (r *reader) entry(last string) (e Entry) {
 		r.err = fmt.Errorf("an entry has the unknown kind %d", kind[0])
 		return e
 	}
+	if len(tail) > 0 && shared < int64(len(last)) && last[shared] == tail[0] {
+		r.err = errors.New("an entry shares more with the one before than it says")
+		return e
+	}
 	e.Kind = kinds[kind[0]]
 	var path strings.Builder
 	path.WriteString(last[:shared])

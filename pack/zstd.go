@@ -28,15 +28,24 @@ func builders() int { return min(runtime.GOMAXPROCS(0), 3) }
 func readers() int  { return min(runtime.GOMAXPROCS(0), 4) }
 
 // coder compresses single frames: always the same bytes for the same input,
-// whatever it compressed before.
+// whatever it compressed before. It keeps its encoders to itself while it is in use, for
+// they are large and slow to make.
 type coder struct {
 	level  zstd.EncoderLevel
 	window int
 	idle   chan *zstd.Encoder
 }
 
+// encoders that no coder has, by level and window.
+var encoders sync.Map // of *sync.Pool
+
 func newCoder(level zstd.EncoderLevel, window int) *coder {
 	return &coder{level: level, window: window, idle: make(chan *zstd.Encoder, builders())}
+}
+
+func (c *coder) spare() *sync.Pool {
+	p, _ := encoders.LoadOrStore([2]int{int(c.level), c.window}, &sync.Pool{})
+	return p.(*sync.Pool)
 }
 
 func (c *coder) encode(dst, raw []byte) []byte {
@@ -44,20 +53,40 @@ func (c *coder) encode(dst, raw []byte) []byte {
 	select {
 	case e = <-c.idle:
 	default:
-		var err error
-		e, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(c.level), zstd.WithEncoderConcurrency(1),
-			zstd.WithWindowSize(c.window), zstd.WithEncoderCRC(true), zstd.WithLowerEncoderMem(true), zstd.WithSingleSegment(true))
-		if err != nil {
-			panic("pack: constant options of the encoder are refused: " + err.Error())
-		}
+		e = c.encoder()
 	}
 	defer func() {
 		select {
 		case c.idle <- e:
-		default: // more callers than expected: let it go
+		default: // more callers than expected
+			c.spare().Put(e)
 		}
 	}()
 	return e.EncodeAll(raw, dst)
+}
+
+func (c *coder) encoder() *zstd.Encoder {
+	if e, ok := c.spare().Get().(*zstd.Encoder); ok {
+		return e
+	}
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(c.level), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(c.window),
+		zstd.WithEncoderCRC(true), zstd.WithLowerEncoderMem(true), zstd.WithSingleSegment(true))
+	if err != nil {
+		panic("pack: constant options of the encoder are refused: " + err.Error())
+	}
+	return e
+}
+
+// release gives the encoders back. The coder is not used again.
+func (c *coder) release() {
+	for {
+		select {
+		case e := <-c.idle:
+			c.spare().Put(e)
+		default:
+			return
+		}
+	}
 }
 
 var decoders = sync.Pool{New: func() any {

@@ -1,6 +1,9 @@
 package main
 
-import "runtime/debug"
+import (
+	"runtime"
+	"runtime/debug"
+)
 
 const (
 	// The service's own memory is to stay below 64 MiB while it works; code and
@@ -12,4 +15,11 @@ const (
 func limitMemory() {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
+}
+
+// returnMemory gives memory back to the system. Pools let go at the second
+// collection only.
+func returnMemory() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }

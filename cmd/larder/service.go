@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,7 +50,7 @@ func (c *cli) serve(ctx context.Context, logJSON bool) error {
 		return err
 	}
 	limitMemory()
-	svc, err := service.Open(ctx, service.Config{Dirs: d, Version: ownVersion(), Log: slog.New(handler), Listen: listen, Device: device.System(), Idle: debug.FreeOSMemory})
+	svc, err := service.Open(ctx, service.Config{Dirs: d, Version: ownVersion(), Log: slog.New(handler), Listen: listen, Device: device.System(), Idle: returnMemory})
 	if err != nil {
 		return err
 	}

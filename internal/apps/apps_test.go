@@ -146,7 +146,7 @@ func TestRestListsAppsThatCouldBeAskedAndKeepsTheirHabits(t *testing.T) {
 			t.Error(diff)
 		}
 		Asked(tx, g.ID(), now, 0)
-		if got, err = Rest(tx); got[0].LanguageChanged {
+		if got, err = Rest(tx); err != nil || got[0].LanguageChanged {
 			t.Error("the language counts as changed after the extension was asked")
 		}
 		a, _ := Get(tx, g.ID())

@@ -26,6 +26,7 @@ var floors = [][]string{
 	{"internal/queue"},
 	{"internal/install"},
 	{"internal/exthost"},
+	{"internal/fence"},
 	{"internal/transfer"},
 	{"internal/localapi"},
 	{"internal/device"},
@@ -52,6 +53,7 @@ var pure = []string{"internal/lifecycle", "internal/policy", "internal/reconcile
 
 // testsOnly packages may look at every floor and no product may import them.
 var testsOnly = map[string]bool{
+	"clients":                        true,
 	"internal/arch":                  true,
 	"internal/conformance":           true,
 	"internal/fault":                 true,

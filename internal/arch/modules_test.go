@@ -31,12 +31,14 @@ var homes = map[string]home{
 	"github.com/micromdm/plist":     {product: []string{"internal/bundle"}},
 	"github.com/godbus/dbus/v5":     {product: []string{"internal/device"}},
 	"github.com/Microsoft/go-winio": {product: []string{"internal/localapi"}},
+	"github.com/klauspost/compress": {product: []string{"pack"}},
+	"github.com/buildbarn/go-cdc":   {product: []string{"pack"}},
 	"golang.org/x/sys": {
-		product: []string{"cmd/larder", "internal/service", "internal/exthost", "internal/localapi", "internal/device", "internal/fsx"},
+		product: []string{"cmd/larder", "internal/service", "internal/fence", "internal/localapi", "internal/device", "internal/fsx"},
 		tests:   []string{"*"},
 	},
-	"golang.org/x/sync": {product: impure()},
-	"golang.org/x/time": {product: impure()},
+	"github.com/tetratelabs/wazero": {product: []string{"internal/fence"}},
+	"golang.org/x/time":             {product: impure()},
 
 	"github.com/rogpeppe/go-internal/lockedfile": {product: []string{"internal/fsx"}},
 	"github.com/rogpeppe/go-internal/testscript": anyTest,
@@ -51,7 +53,7 @@ var homes = map[string]home{
 var inherited = map[string][]string{
 	"asset":     nil,
 	"extension": nil,
-	"pack":      nil,
+	"pack":      {"github.com/klauspost/compress", "github.com/buildbarn/go-cdc", "golang.org/x/sys", "github.com/rogpeppe/go-internal"},
 	"client":    {"github.com/Microsoft/go-winio", "golang.org/x/sys"},
 }
 

@@ -64,8 +64,11 @@ func startProcess(ctx context.Context, spec exthost.Spec) (Extension, error) {
 func (c *Courier) session(ctx context.Context, app *apps.App, answering bool, f func(Extension) error) error {
 	ext := app.Bundle.Extension
 	container := c.Dirs.Container(app.Bundle.Group)
-	if err := fsx.MkdirAll(c.FS, container, 0o700); err != nil {
-		return err
+	inbox := c.Dirs.Inbox(app.Bundle.Group, app.ID())
+	for _, dir := range []string{container, inbox} {
+		if err := fsx.MkdirAll(c.FS, dir, 0o700); err != nil {
+			return err
+		}
 	}
 	left, err := c.budget(ctx, app.ID())
 	if err != nil {
@@ -76,7 +79,8 @@ func (c *Courier) session(ctx context.Context, app *apps.App, answering bool, f 
 		deadline = time.Minute
 	}
 	h := &handler{courier: c, app: app, answering: answering}
-	spec := exthost.Spec{Path: ext.Executable, AppID: app.ID(), Container: container, Handler: h, Deadline: min(deadline, left)}
+	spec := exthost.Spec{Path: ext.Executable, Bundle: app.Bundle.Dir, AppID: app.ID(), Container: container, Inbox: inbox,
+		Handler: h, Deadline: min(deadline, left)}
 	if c.Log != nil {
 		spec.Log = func(line string) { c.Log(app.ID(), line) }
 	}

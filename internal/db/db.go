@@ -89,6 +89,16 @@ func run(ctx context.Context, d *sql.DB, f func(*Tx) error) error {
 	return tx.Commit()
 }
 
+// Rest gives the memory of the page caches back, when there is no work.
+func (d *DB) Rest(ctx context.Context) error {
+	for _, h := range []*sql.DB{d.write, d.read} {
+		if _, err := h.ExecContext(ctx, "PRAGMA shrink_memory"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Close ends both handles; a running transaction ends first.
 func (d *DB) Close() error {
 	err := d.read.Close()

@@ -131,7 +131,7 @@ func (d *Dispatcher) observe(t asset.EventType, r *run, state asset.DownloadStat
 	if d.Observe == nil {
 		return
 	}
-	d.Observe(t, r.App, asset.DownloadStatus{Identifier: r.Identifier, UniqueIdentifier: r.UniqueIdentifier, State: state, Essential: r.Essential,
+	d.Observe(t, r.App, asset.DownloadStatus{Identifier: r.Identifier, UniqueIdentifier: r.UniqueIdentifier, Manifest: r.Kind == queue.Manifest, State: state, Essential: r.Essential,
 		Priority: r.Priority, Bytes: r.bytes.Load(), TotalBytes: r.total.Load(), Reason: reason})
 }
 

@@ -81,6 +81,7 @@ func behave(name string) {
 		"manyanswers": func(extension.Request) ([]asset.Download, error) { return make([]asset.Download, 65537), nil },
 		"shut":        func(extension.Request) ([]asset.Download, error) { out.Close(); forever(); return nil, nil },
 		"forkexit":    func(extension.Request) ([]asset.Download, error) { child(out, false); os.Exit(4); return nil, nil },
+		"setsidhang":  func(extension.Request) ([]asset.Download, error) { child(out, true); forever(); return nil, nil },
 		"setsidexit":  func(extension.Request) ([]asset.Download, error) { child(out, true); os.Exit(5); return nil, nil },
 		"floodexit": func(extension.Request) ([]asset.Download, error) {
 			w := bufio.NewWriter(os.Stderr)
@@ -105,6 +106,22 @@ func behave(name string) {
 			forever()
 			return nil, nil
 		},
+		"millionlines": func(extension.Request) ([]asset.Download, error) {
+			w := bufio.NewWriterSize(out, 1<<20)
+			for range 1_000_000 {
+				fmt.Fprintln(w, `{"jsonrpc":"2.0","method":"x"}`)
+			}
+			return nil, w.Flush()
+		},
+		"forkbomb": func(extension.Request) ([]asset.Download, error) {
+			for range 1500 {
+				if _, err := os.StartProcess("/bin/sleep", []string{"sleep", "5"}, &os.ProcAttr{}); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		},
+		"arrange":    arrange,
 		"sleep":      func(extension.Request) ([]asset.Download, error) { forever(); return nil, nil },
 		"grandchild": func(extension.Request) ([]asset.Download, error) { child(out, false); forever(); return nil, nil },
 		"hog":        func(extension.Request) ([]asset.Download, error) { hog(); return nil, nil },
@@ -146,6 +163,16 @@ func behave(name string) {
 	default:
 		extension.Main(actor{acts[name]})
 	}
+}
+
+// arrange moves what its inbox holds into the container, and tries another app's.
+func arrange(r extension.Request) ([]asset.Download, error) {
+	inbox := filepath.Dir(r.ManifestPath)
+	if _, err := os.ReadFile(filepath.Join(filepath.Dir(inbox), "other", "file")); err == nil {
+		return nil, errors.New("it read another app's file")
+	}
+	err := os.Rename(filepath.Join(inbox, "file"), filepath.Join(extension.Container(), "file"))
+	return nil, err
 }
 
 func errorOfMine() error {

@@ -109,6 +109,10 @@ func Start(ctx context.Context, spec Spec) (*Process, error) {
 		p.caps, err = p.session.Initialize(ctx)
 		return err
 	})
+	if err == ErrEnded { // it left before it was asked anything
+		<-p.done
+		err = p.failure
+	}
 	if err != nil {
 		p.Close()
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	esys "github.com/tetratelabs/wazero/experimental/sys"
@@ -16,8 +17,9 @@ import (
 
 // guestFS is the file system of a module: a directory of which only the container
 // and the inbox can be used. A symbolic link is followed when it stays inside, which
-// os.Root knows, and never made: a module runs alone in its process, so nobody
-// changes one between the look and the use but the app itself.
+// os.Root knows, and never made. Paths are cleaned before they are judged and used, so
+// that ".." means the same to both. A module runs alone in its process, so nobody but
+// the app itself changes a link between the look and the use.
 type guestFS struct {
 	esys.FS
 	dirs []guestDir
@@ -45,7 +47,6 @@ func newGuestFS(s Spec) (esys.FS, error) {
 
 // inside finds the directory that p, as wazero gives it, lies in, and its name there.
 func (g *guestFS) inside(p string) (*os.Root, string) {
-	p = path.Clean(p)
 	for _, dir := range g.dirs {
 		if rest, ok := strings.CutPrefix(p+"/", dir.at+"/"); ok {
 			return dir.root, filepath.FromSlash(path.Clean("./" + rest))
@@ -56,7 +57,6 @@ func (g *guestFS) inside(p string) (*os.Root, string) {
 
 // leadsTo reports whether p is on the way to them, which may be looked at.
 func (g *guestFS) leadsTo(p string) bool {
-	p = path.Clean(p)
 	for _, dir := range g.dirs {
 		if p == "." || strings.HasPrefix(dir.at, p+"/") {
 			return true
@@ -101,8 +101,12 @@ func refusal(err error) esys.Errno {
 }
 
 func (g *guestFS) OpenFile(p string, flag esys.Oflag, perm fs.FileMode) (esys.File, esys.Errno) {
-	if g.leadsTo(p) && flag&(esys.O_WRONLY|esys.O_RDWR|esys.O_CREAT|esys.O_TRUNC) == 0 {
-		return g.FS.OpenFile(p, flag, perm) // a preopened directory; its listing shows names alone
+	p = path.Clean(p)
+	if g.leadsTo(p) {
+		if flag&(esys.O_WRONLY|esys.O_RDWR|esys.O_CREAT|esys.O_TRUNC) != 0 {
+			return nil, esys.EISDIR
+		}
+		return &wayFile{g: g, at: p}, 0
 	}
 	if errno := g.file(p); errno != 0 {
 		return nil, errno
@@ -111,6 +115,7 @@ func (g *guestFS) OpenFile(p string, flag esys.Oflag, perm fs.FileMode) (esys.Fi
 }
 
 func (g *guestFS) Lstat(p string) (sys.Stat_t, esys.Errno) {
+	p = path.Clean(p)
 	if !g.leadsTo(p) {
 		if errno := g.entry(p); errno != 0 {
 			return sys.Stat_t{}, errno
@@ -120,6 +125,7 @@ func (g *guestFS) Lstat(p string) (sys.Stat_t, esys.Errno) {
 }
 
 func (g *guestFS) Stat(p string) (sys.Stat_t, esys.Errno) {
+	p = path.Clean(p)
 	if !g.leadsTo(p) {
 		if errno := g.file(p); errno != 0 {
 			return sys.Stat_t{}, errno
@@ -129,6 +135,7 @@ func (g *guestFS) Stat(p string) (sys.Stat_t, esys.Errno) {
 }
 
 func (g *guestFS) Mkdir(p string, perm fs.FileMode) esys.Errno {
+	p = path.Clean(p)
 	if errno := g.entry(p); errno != 0 {
 		return errno
 	}
@@ -136,6 +143,7 @@ func (g *guestFS) Mkdir(p string, perm fs.FileMode) esys.Errno {
 }
 
 func (g *guestFS) Chmod(p string, perm fs.FileMode) esys.Errno {
+	p = path.Clean(p)
 	if errno := g.file(p); errno != 0 {
 		return errno
 	}
@@ -147,6 +155,7 @@ func (g *guestFS) Rename(from, to string) esys.Errno { return g.two(from, to, g.
 func (g *guestFS) Link(from, to string) esys.Errno { return g.two(from, to, g.FS.Link) }
 
 func (g *guestFS) two(from, to string, do func(string, string) esys.Errno) esys.Errno {
+	from, to = path.Clean(from), path.Clean(to)
 	for _, p := range []string{from, to} {
 		if errno := g.entry(p); errno != 0 {
 			return errno
@@ -160,6 +169,7 @@ func (g *guestFS) Rmdir(p string) esys.Errno { return g.one(p, g.FS.Rmdir) }
 func (g *guestFS) Unlink(p string) esys.Errno { return g.one(p, g.FS.Unlink) }
 
 func (g *guestFS) one(p string, do func(string) esys.Errno) esys.Errno {
+	p = path.Clean(p)
 	if errno := g.entry(p); errno != 0 {
 		return errno
 	}
@@ -169,6 +179,7 @@ func (g *guestFS) one(p string, do func(string) esys.Errno) esys.Errno {
 func (g *guestFS) Symlink(string, string) esys.Errno { return esys.EPERM }
 
 func (g *guestFS) Readlink(p string) (string, esys.Errno) {
+	p = path.Clean(p)
 	if errno := g.entry(p); errno != 0 {
 		return "", errno
 	}
@@ -176,11 +187,49 @@ func (g *guestFS) Readlink(p string) (string, esys.Errno) {
 }
 
 func (g *guestFS) Utimens(p string, atim, mtim int64) esys.Errno {
+	p = path.Clean(p)
 	if errno := g.file(p); errno != 0 {
 		return errno
 	}
 	return g.FS.Utimens(p, atim, mtim)
 }
+
+// wayFile is an open directory on the way to the container and the inbox. It shows
+// only what leads there, whatever else it holds.
+type wayFile struct {
+	esys.UnimplementedFile
+	g    *guestFS
+	at   string
+	seen int
+}
+
+func (w *wayFile) IsDir() (bool, esys.Errno) { return true, 0 }
+
+func (w *wayFile) Stat() (sys.Stat_t, esys.Errno) { return w.g.FS.Stat(w.at) }
+
+func (w *wayFile) Readdir(n int) (list []esys.Dirent, _ esys.Errno) {
+	var names []string
+	for _, dir := range w.g.dirs {
+		rest := dir.at
+		if w.at != "." {
+			rest, _ = strings.CutPrefix(dir.at, w.at+"/")
+		}
+		if name, _, _ := strings.Cut(rest, "/"); (w.at == "." || rest != dir.at) && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	names = names[min(w.seen, len(names)):]
+	if n > 0 {
+		names = names[:min(n, len(names))]
+	}
+	for _, name := range names {
+		list = append(list, esys.Dirent{Name: name, Type: fs.ModeDir})
+	}
+	w.seen += len(names)
+	return list, 0
+}
+
+func (w *wayFile) Close() esys.Errno { return 0 }
 
 // random is the system's own, whatever else a runtime would give a module.
 type random struct{}

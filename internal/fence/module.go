@@ -96,7 +96,10 @@ func runModule(s Spec) error {
 		return err
 	}
 	ctx := context.Background()
-	runtime := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(uint32(min(s.Memory/pageSize, 1<<16))))
+	// All of the memory is reserved at once, and not used before it is touched:
+	// otherwise it would be copied each time that it grows.
+	limits := wazero.NewRuntimeConfig().WithMemoryLimitPages(uint32(min(s.Memory/pageSize, 1<<16))).WithMemoryCapacityFromMax(true)
+	runtime := wazero.NewRuntimeWithConfig(ctx, limits)
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, runtime); err != nil {
 		return err
 	}

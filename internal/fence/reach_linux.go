@@ -58,7 +58,9 @@ func reachOf(s Spec) (reach, error) {
 	}
 	if s.module() {
 		r.Read = r.found(r.Read, s.Path)
-		return r, nil
+		self, err := os.Executable() // runs it
+		r.Execute = append(r.Execute, self)
+		return r, err
 	}
 	return r, r.addProgram(s.Path, searchPath(s.Env), 0)
 }
@@ -146,7 +148,7 @@ func (r *reach) addPrefix(interpreter string) {
 	for _, path := range []string{interpreter, real} {
 		bin := filepath.Dir(path)
 		prefix := filepath.Dir(bin)
-		if filepath.Base(bin) != "bin" || prefix == "/" || prefix == "/usr" || home != "" && (above(prefix, home) || prefix == filepath.Join(home, ".local")) ||
+		if filepath.Base(bin) != "bin" || prefix == "/" || prefix == "/usr" || home != "" && (within(home, prefix) || prefix == filepath.Join(home, ".local")) ||
 			slices.ContainsFunc(r.Write, func(w string) bool { return within(prefix, w) }) {
 			continue
 		}

@@ -75,6 +75,9 @@ func (c *call) acquireControl() error {
 	var deadline time.Time
 	if req.Deadline != nil {
 		deadline = *req.Deadline
+		if deadline.IsZero() {
+			deadline = time.Unix(0, 0) // long past, and not for ever
+		}
 	}
 	ctx, cancel := context.WithCancel(c.r.Context())
 	defer cancel()

@@ -42,7 +42,7 @@ type Plan struct {
 // downloads go before essential ones, and these before all others. Among equals
 // the app that was given least comes first (a deficit round robin over
 // connections). A running transfer is stopped only for one that goes before it,
-// or for an app that has no connection while another holds two.
+// or for an app that holds two connections fewer: stopping one makes them even.
 func Assign(l Limits, running []Running, ready map[asset.AppID][]Item, served map[asset.AppID]int64) Plan {
 	d := &deal{limits: l.withDefaults(), hosts: map[string]int{}, apps: map[asset.AppID]int{}, served: served, running: slices.Clone(running)}
 	for _, r := range running {
@@ -146,7 +146,7 @@ func (d *deal) mayTake(it Item, r Running) bool {
 	if rankOf(it) < rankOf(r.Item) {
 		return true
 	}
-	return rankOf(it) == rankOf(r.Item) && d.apps[it.App] == 0 && d.apps[r.App] >= 2
+	return rankOf(it) == rankOf(r.Item) && d.apps[r.App] >= d.apps[it.App]+2
 }
 
 func (d *deal) wouldFit(it Item, r Running) bool {

@@ -69,7 +69,7 @@ func (e *Entry) Expected() int64 {
 
 // Status is the entry as the API tells it.
 func (e *Entry) Status() asset.DownloadStatus {
-	s := asset.DownloadStatus{Identifier: e.Identifier, UniqueIdentifier: e.UniqueIdentifier, State: e.State, Essential: e.Essential,
+	s := asset.DownloadStatus{Identifier: e.Identifier, UniqueIdentifier: e.UniqueIdentifier, Manifest: e.Kind == Manifest, State: e.State, Essential: e.Essential,
 		Priority: e.Priority, Bytes: e.Bytes, TotalBytes: e.Expected(), Reason: e.Reason}
 	if e.State == asset.StateFinished {
 		s.Reason = nil

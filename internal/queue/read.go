@@ -197,6 +197,15 @@ func Undelivered(tx *db.Tx, app asset.AppID, states []asset.DownloadState, now t
 	return list(tx, "app = ? AND delivery = 'due' AND next_delivery <= ? AND state IN "+in+" ORDER BY seq LIMIT ?", args...)
 }
 
+// Takeable gives up to n results of an app, of the states given, that nobody has
+// taken, oldest first: what a delegate of the app is told, also when the
+// extension was given up on or its next turn is still to come.
+func Takeable(tx *db.Tx, app asset.AppID, states []asset.DownloadState, n int) ([]Entry, error) {
+	in, args := among(states)
+	args = append(append([]any{app}, args...), n)
+	return list(tx, "app = ? AND delivery IN ('due', 'held') AND state IN "+in+" ORDER BY seq LIMIT ?", args...)
+}
+
 // NextDelivery is when the next undelivered result of app is due.
 func NextDelivery(tx *db.Tx, app asset.AppID, states []asset.DownloadState) (due bool, at time.Time, err error) {
 	in, args := among(states)

@@ -29,7 +29,14 @@ func (s *Service) AcquireControl(ctx context.Context, app asset.AppID, session s
 	if err != nil {
 		return err
 	}
-	if err := s.locks.Acquire(ctx, app, p, deadline); err != nil {
+	err = s.locks.Acquire(ctx, app, p, deadline)
+	if gone := ctx.Err(); gone != nil { // the caller, or the service
+		if err == nil {
+			s.locks.Free(app, p)
+		}
+		return gone
+	}
+	if err != nil {
 		return err
 	}
 	if _, err := s.processes.get(app, session); err != nil {
@@ -129,7 +136,7 @@ func (s *Service) forExtension(app asset.AppID) (states []asset.DownloadState) {
 	return states
 }
 
-// offer tells the live delegates of app of the results that are due.
+// offer tells the live delegates of app of the results that nobody has taken.
 func (s *Service) offer(ctx context.Context, app asset.AppID) error {
 	for state, event := range results {
 		listeners := s.processes.of(app, event)
@@ -138,7 +145,7 @@ func (s *Service) offer(ctx context.Context, app asset.AppID) error {
 		}
 		var due []queue.Entry
 		err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-			due, err = queue.Undelivered(tx, app, []asset.DownloadState{state}, time.Now(), backlog)
+			due, err = queue.Takeable(tx, app, []asset.DownloadState{state}, backlog)
 			return err
 		})
 		if err != nil {
@@ -164,6 +171,6 @@ func (s *Service) tell(t asset.EventType, app asset.AppID, d asset.DownloadStatu
 	}
 	for _, p := range s.processes.of(app, t) {
 		p.push(localapi.SessionLine{Type: t, Status: &d, Download: &asset.Download{Identifier: d.Identifier, UniqueIdentifier: d.UniqueIdentifier,
-			State: d.State, Essential: d.Essential, Priority: d.Priority, FileSize: d.TotalBytes}})
+			Manifest: d.Manifest, State: d.State, Essential: d.Essential, Priority: d.Priority, FileSize: d.TotalBytes}})
 	}
 }

@@ -96,7 +96,7 @@ func (p *planned) live(days int) lived {
 			out.launches[h.name][day/7]++
 			next[id] = t.Add(h.every)
 		}
-		p.pass(begun.Add(time.Duration(step+1) * 30 * time.Minute).Sub(time.Now()))
+		p.pass(time.Until(begun.Add(time.Duration(step+1) * 30 * time.Minute)))
 	}
 	for _, a := range p.asks("") {
 		if a.request == asset.RequestPeriodic {

@@ -201,10 +201,18 @@ func (s *Service) sleep(ctx context.Context, next time.Time) bool {
 		case <-alarm:
 			return true
 		case <-calm:
-			s.dispatcher.Rest()
-			s.config.Idle()
+			s.rest(ctx)
 		}
 	}
+}
+
+// rest gives back what is only kept for the next piece of work.
+func (s *Service) rest(ctx context.Context) {
+	s.dispatcher.Rest()
+	if err := s.db.Rest(ctx); err != nil && ctx.Err() == nil {
+		s.config.Log.Warn("giving memory back failed", "error", err)
+	}
+	s.config.Idle()
 }
 
 // Wake makes the loop look again.

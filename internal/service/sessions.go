@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+	"strings"
 	"sync"
 
 	"larder/asset"
@@ -90,7 +91,7 @@ func (x *processes) get(app asset.AppID, id string) (*process, error) {
 	if p := x.all[id]; p != nil && p.app == app {
 		return p, nil
 	}
-	return nil, &asset.Error{Code: asset.CodeConnectionInvalid, Op: "find session", Subject: id, Message: "it is not connected", Help: "connect first: GET /v1/session"}
+	return nil, &asset.Error{Code: asset.CodeConnectionInvalid, Op: "find session", Subject: strings.ToValidUTF8(id[:min(len(id), 80)], ""), Message: "it is not connected", Help: "connect first: GET /v1/session"}
 }
 
 // of gives the processes of app whose delegate handles an event.

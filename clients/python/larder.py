@@ -1,0 +1,356 @@
+"""The downloads of this app, over Larder's local API (doc/local-api.md).
+
+    from larder import Download, DownloadManager
+
+    with DownloadManager() as manager:
+        manager.schedule(Download("level-2", "https://example.org/level-2", file_size=1234))
+        for event in manager.events():
+            if event.type == "finished":
+                os.replace(event.file_path, target)  # move it before the loop goes on
+
+Needs Python 3.9 and its standard library alone. Methods may be called from any
+thread, block until the service has answered, and raise LarderError. What they
+start goes on when the process ends. There is no Windows here: the service listens
+on named pipes there, which Python's standard library cannot open as sockets.
+"""
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import datetime
+import enum
+import http.client
+import json
+import os
+import socket
+import threading
+import typing
+from urllib.parse import quote
+
+__all__ = ["Code", "Download", "DownloadManager", "DownloadStatus", "Event", "LarderError", "Reason"]
+
+EVENTS = ("began", "paused", "progress", "finished", "failed")
+RECONNECT = 0.5  # seconds from a lost connection to the next try
+MAX_ANSWER = 256 << 20
+
+
+class Code(enum.IntEnum):
+    """Error codes to branch on: Apple's below 1000, Larder's own from there."""
+
+    DOWNLOAD_INVALID = 0
+    CALL_FROM_INACTIVE_PROCESS_NOT_ALLOWED = 51
+    CALLER_CONNECTION_INVALID = 56
+    DOWNLOAD_ALREADY_SCHEDULED = 100
+    DOWNLOAD_NOT_SCHEDULED = 101
+    DOWNLOAD_ESSENTIAL_DOWNLOAD_NOT_PERMITTED = 109
+    DOWNLOAD_BACKGROUND_ACTIVITY_PROHIBITED = 111
+    DOWNLOAD_WOULD_EXCEED_ALLOWANCE = 112
+    DOWNLOAD_DOES_NOT_EXIST = 113
+    SESSION_DOWNLOAD_DISALLOWED_BY_DOMAIN = 202
+    SESSION_DOWNLOAD_ALLOWANCE_EXCEEDED = 204
+    SESSION_DOWNLOAD_NOT_PERMITTED_BEFORE_APP_LAUNCH = 206
+    CONFIGURATION = 1000
+    SIZE_MISMATCH = 1001
+    NO_SPACE = 1004
+    NETWORK = 1010
+    SERVER = 1011
+    BAD_REQUEST = 1014
+    STATE = 1015
+    INTERNAL = 1099
+
+
+class LarderError(Exception):
+    """What the service refused or could not do; help says what a person may do about it."""
+
+    def __init__(self, code: int, op: str, message: str, subject: str = "", help: str = "", domain: str = "") -> None:
+        self.code, self.op, self.subject, self.message, self.help = code, op, subject, message, help
+        self.domain = domain or ("larder" if code >= 1000 else "BAErrorDomain")
+        super().__init__(f"{op} {subject}: {message}" if subject else f"{op}: {message}")
+
+    @classmethod
+    def _of(cls, told: dict[str, typing.Any]) -> LarderError:
+        return cls(told.get("code", Code.INTERNAL), **{k: told.get(k, "") for k in ("op", "message", "subject", "help", "domain")})
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+class _Record:
+    @classmethod
+    def _of(cls, told: dict[str, typing.Any]) -> typing.Any:
+        """What this version knows of a JSON object; a later service may say more."""
+        names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        return cls(**{n: told[_camel(n)] for n in names if told.get(_camel(n)) is not None})
+
+
+@dataclasses.dataclass(frozen=True)
+class Download(_Record):
+    """One file to fetch. file_size is the exact number of bytes, 0 when unknown; priority is from -100 to 100."""
+
+    identifier: str = ""
+    url: str = ""
+    file_size: int = 0
+    essential: bool = False
+    priority: int = 0
+    method: str = ""  # GET when empty, or POST
+    headers: typing.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    body: bytes = b""
+    application_group_identifier: str = ""
+    unique_identifier: str = ""  # this and what follows is set by the service
+    state: str = ""
+    manifest: bool = False
+
+    def removing_essential(self) -> Download:
+        """The same download to be asked for again, as a non-essential one."""
+        return dataclasses.replace(self, essential=False, unique_identifier="", state="")
+
+    @classmethod
+    def _of(cls, told: dict[str, typing.Any]) -> Download:
+        return super()._of({**told, "body": base64.b64decode(told.get("body") or "")})
+
+    def _wire(self) -> dict[str, typing.Any]:
+        needed = ("identifier", "url", "file_size", "essential")
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        values.update(body=base64.b64encode(self.body).decode(), headers=dict(self.headers))
+        return {_camel(name): v for name, v in values.items() if v or name in needed}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason(_Record):
+    """Why something waits or failed, in a sentence, and what would unblock it; since is an RFC 3339 time."""
+
+    code: str = ""
+    message: str = ""
+    unblock: str = ""
+    since: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class DownloadStatus(_Record):
+    """How far a download is; total_bytes is 0 while unknown."""
+
+    identifier: str = ""
+    unique_identifier: str = ""
+    state: str = ""  # created, waiting, downloading, finished or failed
+    essential: bool = False
+    priority: int = 0
+    bytes: int = 0
+    total_bytes: int = 0
+    reason: typing.Optional[Reason] = None
+    file_path: str = ""
+
+    @classmethod
+    def _of(cls, told: dict[str, typing.Any]) -> DownloadStatus:
+        return super()._of({**told, "reason": Reason._of(told["reason"]) if told.get("reason") else None})
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """Something that happened to a download: began, paused, progress, finished (with file_path) or failed (with error)."""
+
+    type: str
+    download: Download
+    status: DownloadStatus
+    file_path: str = ""
+    error: typing.Optional[LarderError] = None
+
+
+class DownloadManager:
+    """The download manager of this process. Give it up with close() or a with statement."""
+
+    def __init__(self, socket_path: typing.Optional[str] = None) -> None:
+        """Connects when it is first used. socket_path is LARDER_SOCKET, which "larder launch" sets, unless given."""
+        op, self._path = "open download manager", socket_path or os.environ.get("LARDER_SOCKET", "")
+        if not self._path:
+            raise LarderError(Code.CONFIGURATION, op, "it is not set", "LARDER_SOCKET", 'start the app with "larder launch", or name its socket')
+        if not hasattr(socket, "AF_UNIX"):
+            raise LarderError(Code.CONFIGURATION, op, "this Python has no Unix sockets", help="on Windows use the Go or Node package, or the command line")
+        self._lock, self._connecting, self._closed = threading.Lock(), threading.Lock(), threading.Event()
+        self._sockets: set[socket.socket] = set()
+        self._session: typing.Optional[tuple[str, contextlib.ExitStack]] = None
+        self._active = False
+
+    def __enter__(self) -> DownloadManager:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives up foreground, control and delegates, and ends calls that wait. Downloads go on in the background."""
+        with self._lock:
+            self._closed.set()
+            for s in self._sockets:
+                with contextlib.suppress(OSError):
+                    s.shutdown(socket.SHUT_RDWR)
+
+    def current_downloads(self) -> list[DownloadStatus]:
+        """What is scheduled or running, whoever queued it, and what failed and was not asked for again."""
+        apps = self._call("GET", "/v1/downloads").get("apps", [])
+        return [DownloadStatus._of(d) for app in apps for d in app.get("downloads", []) if d.get("state") != "finished"]
+
+    def schedule(self, download: Download) -> DownloadStatus:
+        """Enqueues a download for the background."""
+        return DownloadStatus._of(self._call("POST", "/v1/downloads", download._wire()))
+
+    def start_foreground(self, download: Download) -> DownloadStatus:
+        """Starts a download now, or promotes the scheduled one of that identifier; code 51 unless set_active(True) was called."""
+        return DownloadStatus._of(self._in_session("foreground", download._wire())[1])
+
+    def cancel(self, unique_identifier: str) -> None:
+        """Ends a download; code 101 when it has ended already, 113 when there never was one."""
+        self._call("POST", f"/v1/downloads/{quote(unique_identifier, safe='')}/cancel")
+
+    def set_active(self, active: bool) -> None:
+        """Says whether a person looks at the app now."""
+        self._in_session("active", {"active": active})
+        self._active = active
+
+    @contextlib.contextmanager
+    def exclusive_control(self, before: typing.Optional[datetime.datetime] = None) -> typing.Iterator[None]:
+        """Holds the lock shared with the extension and other processes of the app, within a with statement.
+
+        before limits the wait; one in the past tries once. Code 1015 when control
+        was not had. It is not re-entrant, and freed when the process dies.
+        """
+        body = {} if before is None else {"deadline": before.astimezone(datetime.timezone.utc).isoformat()}
+        session, _ = self._in_session("control", body)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(LarderError):
+                self._call("DELETE", f"/v1/session/{session}/control")
+
+    def events(self) -> typing.Iterator[Event]:
+        """Makes this process the app's delegate for every event, as long as the iterator lives.
+
+        A result is acknowledged when the loop goes on after it; after a break it is
+        offered again, to the next delegate or to the extension. A restart of the
+        service is waited for. close() ends the loop, from another thread too.
+        """
+        return self._follow(EVENTS)
+
+    def set_delegate(self, delegate: object) -> None:
+        """Calls delegate's methods, one at a time, until close().
+
+        They are began(download), paused(download), progress(download, bytes, total_bytes),
+        failed(download, error) and finished(download, file_path), which has to move the
+        file away. What it has no method for goes to the extension, if it is a result.
+        """
+        for e in self._follow(tuple(name for name in EVENTS if callable(getattr(delegate, name, None)))):
+            more = {"progress": (e.status.bytes, e.status.total_bytes), "failed": (e.error,), "finished": (e.file_path,)}
+            getattr(delegate, e.type)(e.download, *more.get(e.type, ()))
+
+    def _follow(self, handles: tuple[str, ...]) -> typing.Iterator[Event]:
+        while not self._closed.is_set():
+            try:
+                with self._answer("GET", "/v1/session?handles=" + ",".join(handles)) as answer:
+                    for line in _lines(answer):
+                        if line.get("type") not in handles:
+                            continue
+                        event = _event(line)
+                        yield event
+                        if event.type in ("finished", "failed"):
+                            self._acknowledge(event.download.unique_identifier)
+            except LarderError as e:
+                if e.code != Code.CALLER_CONNECTION_INVALID:
+                    raise
+            self._closed.wait(RECONNECT)
+
+    def _acknowledge(self, unique_identifier: str) -> None:
+        try:
+            self._call("POST", f"/v1/downloads/{quote(unique_identifier, safe='')}/acknowledge")
+        except LarderError as e:
+            if e.code != Code.DOWNLOAD_DOES_NOT_EXIST:
+                raise
+
+    def _in_session(self, what: str, body: dict[str, typing.Any]) -> tuple[str, dict[str, typing.Any]]:
+        """Calls as this process's session, in a new one when the service was restarted, and returns its name and the answer."""
+        session = self._connect()
+        try:
+            return session, self._call("POST", f"/v1/session/{session}/{what}", body)
+        except LarderError as e:
+            if e.code != Code.CALLER_CONNECTION_INVALID or e.__cause__ is not None:  # not told by the service
+                raise
+        session = self._connect(stale=session)
+        return session, self._call("POST", f"/v1/session/{session}/{what}", body)
+
+    def _connect(self, stale: str = "") -> str:
+        with self._connecting, contextlib.ExitStack() as stream:
+            if self._session and self._session[0] == stale:
+                self._session[1].close()
+                self._session = None
+            if self._session is None:
+                line = next(_lines(stream.enter_context(self._answer("GET", "/v1/session"))))
+                session = quote(line.get("session", ""), safe="")
+                if self._active:
+                    self._call("POST", f"/v1/session/{session}/active", {"active": True})
+                self._session = session, stream.pop_all()
+            return self._session[0]
+
+    def _call(self, method: str, path: str, body: typing.Optional[dict[str, typing.Any]] = None) -> dict[str, typing.Any]:
+        with self._answer(method, path, body) as answer:
+            return {} if answer.status == 204 else json.loads(_whole(answer))
+
+    @contextlib.contextmanager
+    def _answer(self, method: str, path: str, body: typing.Optional[dict[str, typing.Any]] = None) -> typing.Iterator[http.client.HTTPResponse]:
+        """One call, on a connection of its own that ends with the with statement; what breaks within is code 56."""
+        text, headers = (None, {}) if body is None else (json.dumps(body), {"Content-Type": "application/json"})
+        with contextlib.closing(http.client.HTTPConnection("larder")) as conn, socket.socket(socket.AF_UNIX) as sock:
+            with self._lock:
+                if self._closed.is_set():
+                    raise LarderError(Code.CALLER_CONNECTION_INVALID, "call service", "the download manager was closed")
+                self._sockets.add(sock)
+            try:
+                sock.connect(self._path)
+                conn.sock = sock
+                conn.request(method, path, text, headers)
+                with conn.getresponse() as answer:
+                    if answer.status >= 400:
+                        raise _told(answer)
+                    yield answer
+            except (FileNotFoundError, ConnectionRefusedError) as e:
+                raise LarderError(Code.CALLER_CONNECTION_INVALID, "call service", "it cannot be reached", help='start it with "larder service run"') from e
+            except (OSError, ValueError, http.client.HTTPException) as e:
+                raise LarderError(Code.CALLER_CONNECTION_INVALID, "call service", "the connection failed") from e
+            finally:
+                with self._lock:
+                    self._sockets.discard(sock)
+
+
+def _told(answer: http.client.HTTPResponse) -> LarderError:
+    try:
+        return LarderError._of(json.loads(_whole(answer))["error"])
+    except (ValueError, KeyError, TypeError):
+        return LarderError(Code.SERVER, "call service", f"it answered {answer.status} {answer.reason}")
+
+
+def _whole(answer: http.client.HTTPResponse) -> bytes:
+    text = bytearray()
+    while True:
+        piece = answer.read(1 << 16)
+        text += piece
+        if not piece:
+            return bytes(text)
+        if len(text) > MAX_ANSWER:
+            raise ValueError("the answer is too long")
+
+
+def _lines(answer: http.client.HTTPResponse) -> typing.Iterator[dict[str, typing.Any]]:
+    while True:
+        text = answer.readline(MAX_ANSWER)
+        if not text.endswith(b"\n"):
+            raise ConnectionResetError("the stream ended")
+        line = json.loads(text)
+        if line.get("error"):
+            raise LarderError._of(line["error"])
+        yield line
+
+
+def _event(line: dict[str, typing.Any]) -> Event:
+    status = DownloadStatus._of(line.get("status") or {})
+    cause = LarderError._of(line["cause"]) if line.get("cause") else None
+    return Event(line["type"], Download._of(line.get("download") or {}), status, status.file_path, cause)
