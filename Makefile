@@ -18,6 +18,7 @@ build: ## Build bin/larder
 
 test: race check cross ## The whole gate: format, floors, vet, staticcheck, cross builds, all tests with -race
 	go test $(RACE) $(if $(CI),-v) -timeout 10m ./...
+	$(if $(RACE),go test $(if $(CI),-v) -run '^TestFiftyApps' ./internal/service)
 
 race:
 	@test -n "$(RACE)" || { \

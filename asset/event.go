@@ -14,6 +14,7 @@ const (
 	EventProgress EventType = "progress"
 	EventFinished EventType = "finished"
 	EventFailed   EventType = "failed"
+	EventDevice   EventType = "device" // a fact of the device changed: Device holds all; readers of one app hear none
 )
 
 // Event is one line of GET /v1/events. Seq rises by one per event of a service
@@ -26,6 +27,7 @@ type Event struct {
 	Status   *Status         `json:"status,omitempty"`
 	AppState *AppStatus      `json:"appState,omitempty"`
 	Download *DownloadStatus `json:"download,omitempty"`
+	Device   *Facts          `json:"device,omitempty"`
 }
 
 // Terminal reports whether the event ends a download.

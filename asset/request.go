@@ -38,4 +38,6 @@ func (r ContentRequest) AllowsEssential() bool {
 type ExtensionInfo struct {
 	RestrictedDownloadSizeRemaining          *int64 `json:"restrictedDownloadSizeRemaining"`
 	RestrictedEssentialDownloadSizeRemaining *int64 `json:"restrictedEssentialDownloadSizeRemaining"`
+	// Language is the person's choice for this app, a BCP 47 tag; empty means the system's.
+	Language string `json:"language,omitempty"`
 }

@@ -27,6 +27,11 @@ const (
 	WhyEssential       = "essentialFailed"
 	WhyNoProgress      = "noProgress"
 	WhyExtensionBudget = "extensionBudget"
+	WhyMetered         = "metered"              // files wait for an unmetered network
+	WhyLowPower        = "lowPower"             // nothing in the background while the device saves power
+	WhyRefreshOff      = "backgroundRefreshOff" // the person switched it off, for all apps or this one
+	WhyNotLaunched     = "notLaunched"          // no checks before the first launch
+	WhyUnused          = "unused"               // no checks of an app that is not used any more
 )
 
 // AppState is how far an installation or update has come (design §5).
@@ -52,6 +57,7 @@ type Gate struct {
 // Fields are only ever added.
 type Status struct {
 	Service ServiceStatus `json:"service"`
+	Device  Facts         `json:"device"`
 	Apps    []AppStatus   `json:"apps"`
 }
 
@@ -73,6 +79,8 @@ type AppStatus struct {
 	Signed    bool             `json:"signed"`
 	Downloads []DownloadStatus `json:"downloads"`
 	Packs     []PackStatus     `json:"packs"`
+	// Check is set for apps with an extension, except in events.
+	Check *CheckStatus `json:"check,omitempty"`
 }
 
 // PackStatus describes one asset pack. (Packs arrive with the managed API.)

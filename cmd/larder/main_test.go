@@ -57,6 +57,7 @@ func setUp(env *testscript.Env) error {
 	d := dirs.Dirs{}
 	env.Setenv("LARDER_DATA", filepath.Join(env.WorkDir, "data"))
 	env.Setenv("URL", w.server.URL)
+	env.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path="+filepath.Join(env.WorkDir, "no-bus")) // facts of this machine are none of ours
 	extension, err := exec.LookPath("test-extension")
 	if err != nil {
 		return err

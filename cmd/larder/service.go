@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"larder/asset"
+	"larder/internal/device"
 	"larder/internal/dirs"
 	"larder/internal/fsx"
 	"larder/internal/localapi"
@@ -49,7 +50,7 @@ func (c *cli) serve(ctx context.Context, logJSON bool) error {
 		return err
 	}
 	limitMemory()
-	svc, err := service.Open(ctx, service.Config{Dirs: d, Version: ownVersion(), Log: slog.New(handler), Listen: listen, Idle: returnMemory})
+	svc, err := service.Open(ctx, service.Config{Dirs: d, Version: ownVersion(), Log: slog.New(handler), Listen: listen, Device: device.System(), Idle: returnMemory})
 	if err != nil {
 		return err
 	}

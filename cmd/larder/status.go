@@ -56,17 +56,23 @@ func most(id asset.AppID) int {
 
 // overview is the status as lines for a person.
 func overview(st asset.Status, most int) []string {
-	if len(st.Apps) == 0 {
-		return []string{noApps}
-	}
 	var out []string
-	for n, a := range st.Apps {
-		if n > 0 {
+	if line := deviceLine(st.Device); line != "" {
+		out = append(out, line)
+	}
+	if len(st.Apps) == 0 {
+		return append(out, noApps)
+	}
+	for _, a := range st.Apps {
+		if len(out) > 0 {
 			out = append(out, "")
 		}
 		out = append(out, fmt.Sprintf("%s %s · %s · %s", a.ID, a.Version, phase(a), gate(a.Gate)))
 		if r := a.Gate.Reason; r != nil && r.Code != asset.WhyReady && r.Unblock != "" {
 			out = append(out, "  → "+r.Unblock)
+		}
+		if k := a.Check; k != nil && k.Reason != nil && k.Reason.Code != asset.WhyNotLaunched {
+			out = append(out, "  checks for new content: "+sentence(k.Reason))
 		}
 		out = append(out, downloadLines(a, most)...)
 	}
@@ -127,6 +133,11 @@ func eventLine(ev asset.Event) string {
 	switch {
 	case ev.Type == asset.EventApp && a != nil:
 		return fmt.Sprintf("%s %s: %s; %s", a.ID, a.Version, phase(*a), gate(a.Gate))
+	case ev.Type == asset.EventDevice && ev.Device != nil:
+		if line := deviceLine(*ev.Device); line != "" {
+			return line
+		}
+		return "device: nothing holds back downloads"
 	case ev.Type == asset.EventRemoved:
 		return fmt.Sprintf("%s: uninstalled", ev.App)
 	case d == nil || ev.Type == asset.EventProgress:

@@ -23,6 +23,8 @@ type App struct {
 	FirstLaunch time.Time // zero: never launched
 	LastLaunch  time.Time
 	Launches    int
+	Prefs       Preferences
+	Habit       lifecycle.Habit
 
 	spent, spentEssential int64
 }
@@ -38,23 +40,24 @@ func (a *App) Launched() bool { return !a.FirstLaunch.IsZero() }
 func (a *App) Remaining() asset.ExtensionInfo {
 	r := a.Bundle.Restrictions
 	if a.Launched() || r == nil {
-		return asset.ExtensionInfo{}
+		return asset.ExtensionInfo{Language: a.Prefs.Language}
 	}
 	left, leftEssential := max(r.DownloadAllowance-a.spent, 0), max(r.EssentialDownloadAllowance-a.spentEssential, 0)
-	return asset.ExtensionInfo{RestrictedDownloadSizeRemaining: &left, RestrictedEssentialDownloadSizeRemaining: &leftEssential}
+	return asset.ExtensionInfo{RestrictedDownloadSizeRemaining: &left, RestrictedEssentialDownloadSizeRemaining: &leftEssential, Language: a.Prefs.Language}
 }
 
-const columns = "bundle, context, life, first_launch, last_launch, launches, spent, spent_essential"
+const columns = "bundle, context, life, first_launch, last_launch, launches, spent, spent_essential, prefs, " + habitColumns
 
 func scan(row interface{ Scan(...any) error }) (App, error) {
 	var a App
-	var b, life string
+	var b, life, prefs string
 	var first, last int64
-	if err := row.Scan(&b, &a.Context, &life, &first, &last, &a.Launches, &a.spent, &a.spentEssential); err != nil {
+	var h habitRow
+	if err := row.Scan(append([]any{&b, &a.Context, &life, &first, &last, &a.Launches, &a.spent, &a.spentEssential, &prefs}, h.fields()...)...); err != nil {
 		return a, err
 	}
-	a.FirstLaunch, a.LastLaunch = fromMillis(first), fromMillis(last)
-	return a, errors.Join(json.Unmarshal([]byte(b), &a.Bundle), json.Unmarshal([]byte(life), &a.Life))
+	a.FirstLaunch, a.LastLaunch, a.Habit = fromMillis(first), fromMillis(last), h.habit(last)
+	return a, errors.Join(json.Unmarshal([]byte(b), &a.Bundle), json.Unmarshal([]byte(life), &a.Life), json.Unmarshal([]byte(prefs), &a.Prefs))
 }
 
 // Get finds an app; code 1013 when there is none.
@@ -100,7 +103,7 @@ func Add(tx *db.Tx, a App) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO apps (id, bundle, context, life, waits) VALUES (?, ?, ?, '{}', 0)", a.ID(), string(b), a.Context)
+	_, err = tx.Exec("INSERT INTO apps (id, bundle, context, life, waits, asks) VALUES (?, ?, ?, '{}', 0, ?)", a.ID(), string(b), a.Context, a.Bundle.Extension != nil)
 	if err != nil {
 		return err
 	}
@@ -113,7 +116,7 @@ func SetBundle(tx *db.Tx, b bundle.Bundle) error {
 	if err != nil {
 		return err
 	}
-	return set(tx, b.ID, "bundle = ?", string(text))
+	return set(tx, b.ID, "bundle = ?, asks = ?", string(text), b.Extension != nil)
 }
 
 // SetLife stores where the app stands.
@@ -123,12 +126,6 @@ func SetLife(tx *db.Tx, id asset.AppID, s lifecycle.State) error {
 		return err
 	}
 	return set(tx, id, "life = ?, waits = ?", string(text), s.Phase != asset.AppReady)
-}
-
-// Launch records a launch: usage, and the first one for good.
-func Launch(tx *db.Tx, id asset.AppID, now time.Time) error {
-	n := now.UnixMilli()
-	return set(tx, id, "first_launch = CASE first_launch WHEN 0 THEN ? ELSE first_launch END, last_launch = ?, launches = launches + 1", n, n)
 }
 
 // Remove forgets an app and, through the schema, its downloads.

@@ -118,3 +118,50 @@ func TestSettingsDefaultToContentOn(t *testing.T) {
 		return err
 	})
 }
+
+func TestRestListsAppsThatCouldBeAskedAndKeepsTheirHabits(t *testing.T) {
+	with(t, func(tx *db.Tx) error {
+		g := game()
+		g.Life.Phase = asset.AppReady
+		bare := g
+		bare.Bundle.ID, bare.Bundle.Extension = "org.example.bare", nil
+		busy := g
+		busy.Bundle.ID, busy.Life.Phase = "org.example.busy", asset.AppExtension
+		for _, a := range []App{g, bare, busy} {
+			if err := Add(tx, a); err != nil {
+				return err
+			}
+		}
+		Launch(tx, g.ID(), now)
+		Asked(tx, g.ID(), now.Add(time.Hour), 0.25)
+		NotBefore(tx, g.ID(), now.Add(2*time.Hour))
+		SetPreferences(tx, g.ID(), Preferences{RefreshOff: true, Language: "de"})
+		got, err := Rest(tx)
+		if err != nil {
+			return err
+		}
+		want := []Resting{{ID: g.ID(), Launched: true, RefreshOff: true, LanguageChanged: true, Habit: lifecycle.Habit{Score: 1, ScoredAt: now, LastLaunch: now,
+			Checked: now.Add(time.Hour), NotBefore: now.Add(2 * time.Hour), Chance: 0.25}}}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		Asked(tx, g.ID(), now, 0)
+		if got, err = Rest(tx); err != nil || got[0].LanguageChanged {
+			t.Error("the language counts as changed after the extension was asked")
+		}
+		a, _ := Get(tx, g.ID())
+		if diff := cmp.Diff(got[0].Habit, a.Habit); diff != "" {
+			t.Errorf("Get and Rest tell different habits: %s", diff)
+		}
+		Unlaunch(tx, g.ID())
+		if a, _ := Get(tx, g.ID()); a.Launched() || a.Habit.Score != 0 || a.Remaining().RestrictedDownloadSizeRemaining == nil {
+			t.Errorf("as before the first launch: %+v", a)
+		}
+		bare.Bundle.Extension = g.Bundle.Extension
+		SetBundle(tx, bare.Bundle)
+		if got, err = Rest(tx); len(got) != 2 {
+			t.Errorf("after an update brought an extension: %+v", got)
+		}
+		return err
+	})
+}

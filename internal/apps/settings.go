@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 
+	"larder/asset"
 	"larder/internal/db"
 )
 
@@ -13,11 +14,43 @@ type Settings struct {
 	// InAppContent off means: no essential downloads and no extension before an
 	// app's first launch (classic §2.9).
 	InAppContent bool `json:"inAppContent"`
+	// BackgroundRefresh off means: nothing in the background (classic §2.9).
+	BackgroundRefresh bool `json:"backgroundRefresh"`
+	// Metered says what files do on a metered network.
+	Metered MeteredRule `json:"meteredRule"`
+	// Caps on bytes per second, 0 for none: of what somebody waits for, and of
+	// everything else.
+	ForegroundCap int64 `json:"downloadCapForeground"`
+	BackgroundCap int64 `json:"downloadCapBackground"`
+}
+
+// MeteredRule says what files do on a metered network; manifests are small and go.
+type MeteredRule string
+
+// The rules.
+const (
+	MeteredWait  MeteredRule = "wait"
+	MeteredAllow MeteredRule = "allow"
+)
+
+// Preferences are the person's choices for one app.
+type Preferences struct {
+	RefreshOff bool   `json:"refreshOff,omitempty"`
+	Language   string `json:"language,omitempty"` // BCP 47; empty: the system's
+}
+
+// SetPreferences stores them.
+func SetPreferences(tx *db.Tx, id asset.AppID, p Preferences) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return set(tx, id, "prefs = ?", string(text))
 }
 
 // LoadSettings reads the settings; what was never set has its default.
 func LoadSettings(tx *db.Tx) (Settings, error) {
-	s := Settings{InAppContent: true}
+	s := Settings{InAppContent: true, BackgroundRefresh: true, Metered: MeteredWait}
 	var text string
 	err := tx.QueryRow("SELECT value FROM settings WHERE name = 'settings'").Scan(&text)
 	if errors.Is(err, sql.ErrNoRows) {

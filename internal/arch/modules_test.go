@@ -29,6 +29,7 @@ var homes = map[string]home{
 	"github.com/spf13/cobra":        {product: []string{"cmd/larder"}},
 	"github.com/vbauerster/mpb/v8":  {product: []string{"cmd/larder"}},
 	"github.com/micromdm/plist":     {product: []string{"internal/bundle"}},
+	"github.com/godbus/dbus/v5":     {product: []string{"internal/device"}},
 	"github.com/Microsoft/go-winio": {product: []string{"internal/localapi"}},
 	"github.com/klauspost/compress": {product: []string{"pack"}},
 	"github.com/buildbarn/go-cdc":   {product: []string{"pack"}},

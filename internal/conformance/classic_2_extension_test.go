@@ -161,7 +161,7 @@ func TestClassic_2_8_TimeIsCountedPerDay(t *testing.T) {
 	if len(a.calls("downloads")) != 1 || !strings.Contains(p.Gate.Reason.Message, "10 minutes") {
 		t.Errorf("%d calls, %s", len(a.calls("downloads")), pretty(p.Gate))
 	}
-	if _, err := w.owner.Simulate(t.Context(), a.id, asset.RequestInstall); err != nil {
+	if _, err := w.owner.Simulate(t.Context(), a.id, localapi.SimulateInstall); err != nil {
 		t.Fatal(err)
 	}
 	a.wantGate(a.open().Gate, asset.WhyReady)

@@ -6,6 +6,7 @@ import (
 
 	"larder/asset"
 	"larder/client"
+	"larder/internal/localapi"
 )
 
 func TestClassic_6_SimulateInstall(t *testing.T) {
@@ -14,7 +15,7 @@ func TestClassic_6_SimulateInstall(t *testing.T) {
 	a.launched()
 	a.script.Answer = []asset.Download{a.put("x", 1000, true)}
 	a.tell()
-	if st, err := a.w.owner.Simulate(t.Context(), a.id, asset.RequestInstall); err != nil || st.Gate.Open && st.State == asset.AppInstalled {
+	if st, err := a.w.owner.Simulate(t.Context(), a.id, localapi.SimulateInstall); err != nil || st.Gate.Open && st.State == asset.AppInstalled {
 		t.Fatalf("simulate: %v, %s", err, pretty(st))
 	}
 	a.open()
@@ -22,7 +23,7 @@ func TestClassic_6_SimulateInstall(t *testing.T) {
 	if c := a.calls("downloads"); len(c) != 2 || c[1].Request != asset.RequestInstall {
 		t.Errorf("asked: %s", pretty(c))
 	}
-	_, err := a.w.owner.Simulate(t.Context(), a.id+".loader", asset.RequestInstall)
+	_, err := a.w.owner.Simulate(t.Context(), a.id+".loader", localapi.SimulateInstall)
 	wantCode(t, "the extension's identifier", err, asset.CodeNotFound)
 }
 
@@ -30,7 +31,7 @@ func TestClassic_6_SimulateUpdate(t *testing.T) {
 	row(t, "classic §6", "The debug tool delivers update", "the extension is asked with update, without a new build")
 	a := newApp(t, shared(t))
 	a.launched()
-	if _, err := a.w.owner.Simulate(t.Context(), a.id, asset.RequestUpdate); err != nil {
+	if _, err := a.w.owner.Simulate(t.Context(), a.id, localapi.SimulateUpdate); err != nil {
 		t.Fatal(err)
 	}
 	a.open()

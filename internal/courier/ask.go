@@ -9,7 +9,6 @@ import (
 	"larder/extension"
 	"larder/internal/apps"
 	"larder/internal/db"
-	"larder/internal/exthost"
 	"larder/internal/queue"
 )
 
@@ -19,7 +18,7 @@ import (
 // breaks the protocol changes nothing.
 func (c *Courier) Ask(ctx context.Context, app *apps.App, request asset.ContentRequest, manifest string, after func(*db.Tx) error) error {
 	req := extension.DownloadsRequest{ContentRequest: request, ManifestPath: manifest, ExtensionInfo: app.Remaining()}
-	return c.session(ctx, app, true, func(p *exthost.Process) error {
+	return c.session(ctx, app, true, func(p Extension) error {
 		in := intake{app: app, request: request, now: time.Now(), named: map[string]bool{}}
 		var tx *db.Tx
 		begin := func() (err error) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"larder/asset"
+	"larder/extension"
 	"larder/internal/apps"
 	"larder/internal/db"
 	"larder/internal/dirs"
@@ -32,11 +33,35 @@ type Courier struct {
 	Log func(app asset.AppID, line string)
 	// Deadline bounds each request; 0 means 60 s.
 	Deadline time.Duration
+	// Start begins a session with an extension; nil means exthost.Start.
+	Start func(context.Context, exthost.Spec) (Extension, error)
+	// Background says why nothing may be done for an app in the background, so
+	// that its extension may schedule nothing (111); nil permits all.
+	Background func(*db.Tx, *apps.App) (*asset.Reason, error)
+}
+
+// Extension is one session with an app's extension; exthost.Process is one. Used
+// and Done are as there.
+type Extension interface {
+	Downloads(ctx context.Context, req extension.DownloadsRequest, each func(asset.Download) error) error
+	BackgroundDownloadFinished(ctx context.Context, d asset.Download, filePath string) error
+	BackgroundDownloadFailed(ctx context.Context, d asset.Download, cause *asset.Error) error
+	Used() time.Duration
+	Done() <-chan struct{}
+	Close()
+}
+
+func startProcess(ctx context.Context, spec exthost.Spec) (Extension, error) {
+	p, err := exthost.Start(ctx, spec)
+	if err != nil {
+		return nil, err // and no Extension: a nil *Process would be one
+	}
+	return p, nil
 }
 
 // session starts the app's extension, lets f use it, ends it, and books the time
 // it used. The error is an *asset.Error 1007, or f's own.
-func (c *Courier) session(ctx context.Context, app *apps.App, answering bool, f func(*exthost.Process) error) error {
+func (c *Courier) session(ctx context.Context, app *apps.App, answering bool, f func(Extension) error) error {
 	ext := app.Bundle.Extension
 	container := c.Dirs.Container(app.Bundle.Group)
 	inbox := c.Dirs.Inbox(app.Bundle.Group, app.ID())
@@ -59,7 +84,11 @@ func (c *Courier) session(ctx context.Context, app *apps.App, answering bool, f 
 	if c.Log != nil {
 		spec.Log = func(line string) { c.Log(app.ID(), line) }
 	}
-	p, err := exthost.Start(ctx, spec)
+	start := c.Start
+	if start == nil {
+		start = startProcess
+	}
+	p, err := start(ctx, spec)
 	if err != nil {
 		return err
 	}

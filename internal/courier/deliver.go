@@ -30,7 +30,7 @@ func (c *Courier) Deliver(ctx context.Context, app *apps.App, states []asset.Dow
 		return c.holdAll(ctx, app.ID(), due, states)
 	}
 	began := false
-	err = c.session(ctx, app, false, func(p *exthost.Process) error {
+	err = c.session(ctx, app, false, func(p Extension) error {
 		began = true
 		for len(due) > 0 {
 			for _, e := range due {
@@ -91,7 +91,7 @@ func (c *Courier) each(ctx context.Context, due []queue.Entry, f func(*db.Tx, *q
 }
 
 // hand offers one result. The error is one that ended the session.
-func (c *Courier) hand(ctx context.Context, p *exthost.Process, e *queue.Entry) error {
+func (c *Courier) hand(ctx context.Context, p Extension, e *queue.Entry) error {
 	var said error
 	if e.State == asset.StateFinished {
 		if _, err := c.FS.Stat(e.Path); errors.Is(err, fs.ErrNotExist) {

@@ -31,6 +31,9 @@ func (h *handler) ScheduleDownload(ctx context.Context, d asset.Download) error 
 		return &asset.Error{Code: asset.CodeState, Op: "schedule download", Subject: d.Identifier,
 			Message: "nothing can be scheduled while downloads is being answered", Help: "put it into the answer"}
 	}
+	if err := h.courier.Permit(ctx, h.app.ID(), d.Identifier); err != nil {
+		return err
+	}
 	_, err := h.courier.Schedule(ctx, h.app.ID(), d)
 	return err
 }

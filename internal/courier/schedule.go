@@ -39,3 +39,23 @@ func (c *Courier) Schedule(ctx context.Context, id asset.AppID, d asset.Download
 	}
 	return e, err
 }
+
+// Permit refuses to schedule identifier for the background while nothing may be
+// done there for the app: 111 (classic §2.9).
+func (c *Courier) Permit(ctx context.Context, id asset.AppID, identifier string) error {
+	if c.Background == nil {
+		return nil
+	}
+	var why *asset.Reason
+	err := c.DB.Read(ctx, func(tx *db.Tx) error {
+		app, err := apps.Get(tx, id)
+		if err == nil {
+			why, err = c.Background(tx, &app)
+		}
+		return err
+	})
+	if err != nil || why == nil {
+		return err
+	}
+	return &asset.Error{Code: asset.CodeBackgroundActivityProhibited, Op: "schedule download", Subject: identifier, Message: why.Message, Help: why.Unblock}
+}

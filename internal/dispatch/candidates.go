@@ -56,7 +56,7 @@ func (d *Dispatcher) candidates(tx *db.Tx, now time.Time) (map[asset.AppID][]pol
 			found = append(found, more...)
 		}
 		for _, e := range found {
-			it := d.item(&e)
+			it := d.item(&e, &app)
 			if _, twice := entries[it.ID]; twice {
 				continue
 			}
@@ -107,8 +107,9 @@ func (d *Dispatcher) busyHosts(found []queue.Entry) []string {
 	return out
 }
 
-func (d *Dispatcher) item(e *queue.Entry) policy.Item {
-	return policy.Item{Foreground: d.running.inFront(e.UniqueIdentifier), ID: e.UniqueIdentifier, App: e.App, Host: e.Host, Manifest: e.Kind == queue.Manifest, Essential: e.Essential,
+func (d *Dispatcher) item(e *queue.Entry, app *apps.App) policy.Item {
+	return policy.Item{ID: e.UniqueIdentifier, App: e.App, Host: e.Host, Manifest: e.Kind == queue.Manifest, Essential: e.Essential,
+		Foreground: d.running.inFront(e.UniqueIdentifier), Background: background(e, app),
 		Remaining: max(e.Expected()-e.Bytes, 0), NextTry: e.NextTry, Reason: e.Reason}
 }
 
@@ -118,17 +119,18 @@ func (d *Dispatcher) machine(tx *db.Tx, now time.Time) (policy.Facts, error) {
 	if err != nil {
 		return policy.Facts{}, err
 	}
+	d.setCaps(settings)
 	free, err := d.Free(d.Dirs.Data)
 	if err != nil {
 		return policy.Facts{}, err
 	}
-	return policy.Facts{Now: now, ContentOff: !settings.InAppContent, Free: free - d.running.remaining(), Reserve: d.Reserve}, nil
+	return policy.Facts{Now: now, ContentOff: !settings.InAppContent, Free: free - d.running.remaining(), Reserve: d.Reserve, Device: d.Device(settings)}, nil
 }
 
 // facts completes the machine's facts with those of one app.
 func (d *Dispatcher) facts(tx *db.Tx, f policy.Facts, app *apps.App) (policy.Facts, error) {
 	f.ContentOff = f.ContentOff && !app.Launched()
-	f.Paused = app.Life.Paused
+	f.Paused, f.AppRefreshOff = app.Life.Paused, app.Prefs.RefreshOff
 	c, err := queue.Essential(tx, app.ID())
 	f.EssentialPending = c.Pending > 0
 	return f, err
@@ -151,7 +153,7 @@ func (d *Dispatcher) Why(tx *db.Tx, app *apps.App, entries []queue.Entry) (map[s
 			continue
 		}
 		f.HostNotBefore, f.HostReason = d.hosts.state(e.Host)
-		v := policy.Decide(f, d.item(&e))
+		v := policy.Decide(f, d.item(&e, app))
 		if v.Wait == nil {
 			v.Wait = &asset.Reason{Code: asset.WhyQueued, Message: "other downloads have the connections at the moment", Unblock: "nothing to do: it starts when one is free", Since: e.Moved}
 		}

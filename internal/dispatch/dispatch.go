@@ -38,6 +38,10 @@ type Dispatcher struct {
 	Free func(dir string) (int64, error)
 	// Reserve is left free for the rest of the machine; 0 means 64 MiB.
 	Reserve int64
+	// Device tells what device and settings forbid; nil forbids nothing.
+	Device func(apps.Settings) policy.Device
+	// Offline makes every attempt fail as if there were no network; nil never does.
+	Offline func() bool
 	// Changed is called after anything that may change what runs next.
 	Changed func()
 	// Observe hears of every change of a download, after it was committed.
@@ -47,6 +51,8 @@ type Dispatcher struct {
 	fetcher transfer.Fetcher
 	running running
 	hosts   hosts
+
+	foreground, background pacer
 }
 
 // MaxManifest bounds the bytes of a manifest; a larger one is refused (1012).
@@ -59,6 +65,12 @@ func (d *Dispatcher) init() {
 		}
 		if d.Reserve == 0 {
 			d.Reserve = 64 << 20
+		}
+		if d.Device == nil {
+			d.Device = func(apps.Settings) policy.Device { return policy.Device{} }
+		}
+		if d.Offline == nil {
+			d.Offline = func() bool { return false }
 		}
 		if d.Transport == nil {
 			d.Transport = transfer.NewTransport(nil)
@@ -93,6 +105,9 @@ func (d *Dispatcher) Pass(ctx context.Context) (time.Time, error) {
 	var next time.Time
 	err := d.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		if err := d.stopOrphans(tx); err != nil {
+			return err
+		}
+		if err := d.stopHeld(tx, now); err != nil {
 			return err
 		}
 		ready, entries, next, err = d.candidates(tx, now)

@@ -58,8 +58,12 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 			return
 		}
 	}
+	if fail := d.unreachable(r); fail != nil {
+		d.failed(ctx, r, transfer.Held{}, fail)
+		return
+	}
 	job := transfer.Job{ID: r.UniqueIdentifier, URL: r.URL, Method: r.Method, Headers: r.Headers, Body: r.Body, Path: path,
-		Held: d.trusted(&r.Entry, path), Size: r.FileSize, Allow: r.allow, Events: d.events(r)}
+		Held: d.trusted(&r.Entry, path), Size: r.FileSize, Allow: r.allow, Pace: d.pace(r), Events: d.events(r)}
 	if r.Kind == queue.Manifest {
 		job.MaxBytes = MaxManifest
 	}
@@ -105,6 +109,7 @@ func (d *Dispatcher) trusted(e *queue.Entry, path string) transfer.Held {
 func (d *Dispatcher) events(r *run) transfer.Events {
 	var told time.Time
 	return transfer.Events{
+		NotBefore: d.notBefore(r),
 		Began: func(offset, total int64) {
 			d.hosts.reached(r.Host)
 			r.bytes.Store(offset)

@@ -139,6 +139,9 @@ func stopped(cause error, now time.Time) *asset.Reason {
 	if cause == errYield {
 		return &asset.Reason{Code: asset.WhyQueued, Message: cause.Error(), Unblock: "nothing to do: it goes on when one is free", Since: now}
 	}
+	if h, ok := cause.(held); ok {
+		return h.reason
+	}
 	return nil // the person's pause and the like are told by the app's own state
 }
 

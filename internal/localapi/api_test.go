@@ -124,8 +124,23 @@ func TestTheOwnerReachesEveryRoute(t *testing.T) {
 	if diff := cmp.Diff(Launch{Executable: "/bundle/game", Dir: "/bundle", Env: map[string]string{}}, launch); diff != "" {
 		t.Error(diff)
 	}
-	_, err = w.owner.Simulate(ctx, game, asset.RequestUpdate)
+	_, err = w.owner.Simulate(ctx, game, SimulateUpdate)
 	must("simulate", err)
+	f, err := w.owner.SimulateDevice(ctx, asset.FactMetered, asset.Yes)
+	must("simulate device", err)
+	if f.Metered != asset.Yes || f.Simulated[asset.FactMetered] != asset.Yes {
+		t.Errorf("simulated facts = %+v", f)
+	}
+	_, err = w.owner.ResetDevice(ctx)
+	must("reset device", err)
+	language := "pt-BR"
+	mine, err := w.owner.SetAppSettings(ctx, game, AppSettingsChange{Language: &language})
+	must("set settings of an app", err)
+	if mine.Language != language {
+		t.Errorf("settings of an app = %+v", mine)
+	}
+	_, err = w.owner.AppSettings(ctx, game)
+	must("settings of an app", err)
 	downloads, err := w.owner.Downloads(ctx, "")
 	must("downloads", err)
 	if len(downloads) != 2 || len(downloads[0].Downloads) != 1 {
@@ -133,17 +148,17 @@ func TestTheOwnerReachesEveryRoute(t *testing.T) {
 	}
 	must("cancel download", w.owner.CancelDownload(ctx, "unique-"+string(game)))
 	must("acknowledge", w.owner.Acknowledge(ctx, "unique-"+string(game)))
-	off := false
-	set, err := w.owner.SetSettings(ctx, SettingsChange{InAppContent: &off})
+	off, most := false, int64(4096)
+	set, err := w.owner.SetSettings(ctx, SettingsChange{InAppContent: &off, BackgroundCap: &most})
 	must("set settings", err)
 	got, err := w.owner.Settings(ctx)
 	must("settings", err)
-	if set.InAppContent || got.InAppContent {
+	if set.InAppContent || got.InAppContent || got.BackgroundCap != most || !got.BackgroundRefresh {
 		t.Errorf("settings = %+v, %+v", set, got)
 	}
 	must("uninstall", w.owner.Uninstall(ctx, game))
 
-	want := []string{"install /bundles/game production", "update ", "cancel", "pause", "resume", "simulate update",
+	want := []string{"install /bundles/game production", "update ", "cancel", "pause", "resume", "simulate update", "simulate metered yes", "reset device",
 		"cancel unique-org.example.game", "acknowledge unique-org.example.game", "uninstall org.example.game"}
 	calls := slices.DeleteFunc(w.calls, func(c string) bool { return c == "status" })
 	if diff := cmp.Diff(want, calls); diff != "" {

@@ -3,6 +3,7 @@ package localapi
 import (
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,11 +45,17 @@ func TestBadBodiesAreRefusedByName(t *testing.T) {
 		{"unknown context", install, `{"bundle":"/b","context":"beta"}`, 400, "context"},
 		{"no setting", settings, `{}`, 400, "no setting"},
 		{"unknown setting", settings, `{"colour":"red"}`, 400, `"colour"`},
+		{"tiny cap", settings, `{"downloadCapBackground":1023}`, 400, "1024"},
+		{"negative cap", settings, `{"downloadCapForeground":-1}`, 400, "cap"},
+		{"unknown rule", settings, `{"meteredRule":"ask"}`, 400, "wait nor allow"},
+		{"language that is none", "PATCH /v1/apps/org.example.game/settings", `{"language":"de_DE"}`, 400, "BCP 47"},
+		{"no setting of an app", "PATCH /v1/apps/org.example.game/settings", `{}`, 400, "no setting"},
+		{"simulated earthquake", simulate, `{"app":"org.example.game","event":"earthquake"}`, 400, "languageChange"},
 		{"setting of a wrong type", settings, `{"inAppContent":"no"}`, 400, "inAppContent"},
 		{"negative pid", launch, `{"pid":-1}`, 400, "negative"},
 		{"fraction", launch, `{"pid":1.5}`, 400, "field pid"},
 		{"too large a number", launch, `{"pid":1e99}`, 400, "field pid"},
-		{"unknown event", simulate, `{"app":"org.example.game","event":"periodic"}`, 400, "event"},
+
 		{"bad app", simulate, `{"app":"a/b","event":"install"}`, 400, "it holds"},
 		{"body where none is wanted", "POST /v1/apps/org.example.game/pause", `{"a":1}`, 400, `"a"`},
 		{"bad update", "POST /v1/apps/org.example.game/update", `{"bundle":"."}`, 400, "absolute"},
@@ -113,9 +120,9 @@ func sensible(into any) bool {
 		return v.PID >= 0
 	case *SimulateRequest:
 		_, err := asset.ParseAppID(string(v.App))
-		return err == nil && (v.Event == asset.RequestInstall || v.Event == asset.RequestUpdate)
+		return err == nil && slices.Contains(simulations, v.Event)
 	case *SettingsChange:
-		return v.InAppContent != nil
+		return v.check() == nil
 	}
 	return true
 }

@@ -81,9 +81,19 @@ func (c *Client) Launch(ctx context.Context, id asset.AppID, req LaunchRequest) 
 	return send[Launch](ctx, c, http.MethodPost, appPath(id, "/launch"), req)
 }
 
-// Simulate delivers an install or update request to an app's extension now.
-func (c *Client) Simulate(ctx context.Context, id asset.AppID, request asset.ContentRequest) (asset.AppStatus, error) {
-	return send[asset.AppStatus](ctx, c, http.MethodPost, "/v1/simulate", SimulateRequest{App: id, Event: request})
+// Simulate makes something happen to an app now.
+func (c *Client) Simulate(ctx context.Context, id asset.AppID, event Simulation) (asset.AppStatus, error) {
+	return send[asset.AppStatus](ctx, c, http.MethodPost, "/v1/simulate", SimulateRequest{App: id, Event: event})
+}
+
+// SimulateDevice puts an answer over a fact of the device until the service ends.
+func (c *Client) SimulateDevice(ctx context.Context, fact asset.Fact, answer asset.Answer) (asset.Facts, error) {
+	return send[asset.Facts](ctx, c, http.MethodPost, "/v1/simulate/device", SimulateDeviceRequest{Fact: fact, Answer: answer})
+}
+
+// ResetDevice ends the simulations of the device.
+func (c *Client) ResetDevice(ctx context.Context) (asset.Facts, error) {
+	return send[asset.Facts](ctx, c, http.MethodDelete, "/v1/simulate/device", nil)
 }
 
 // Downloads lists the downloads of all apps, or of the one named.
@@ -112,6 +122,16 @@ func (c *Client) Settings(ctx context.Context) (Settings, error) {
 // SetSettings changes settings and returns them all.
 func (c *Client) SetSettings(ctx context.Context, change SettingsChange) (Settings, error) {
 	return send[Settings](ctx, c, http.MethodPatch, "/v1/settings", change)
+}
+
+// AppSettings reads the person's settings for one app.
+func (c *Client) AppSettings(ctx context.Context, id asset.AppID) (AppSettings, error) {
+	return get[AppSettings](ctx, c, appPath(id, "/settings"))
+}
+
+// SetAppSettings changes settings of one app and returns them all.
+func (c *Client) SetAppSettings(ctx context.Context, id asset.AppID, change AppSettingsChange) (AppSettings, error) {
+	return send[AppSettings](ctx, c, http.MethodPatch, appPath(id, "/settings"), change)
 }
 
 // Schedule enqueues a download of the socket's app.

@@ -28,7 +28,7 @@ type fake struct {
 }
 
 func newFake() *fake {
-	f := &fake{settings: Settings{InAppContent: true}, apps: map[asset.AppID]asset.AppStatus{}}
+	f := &fake{settings: Settings{InAppContent: true, BackgroundRefresh: true, MeteredRule: "wait"}, apps: map[asset.AppID]asset.AppStatus{}}
 	for _, id := range []asset.AppID{game, paint} {
 		f.apps[id] = asset.AppStatus{ID: id, Version: "1.0.0", Build: "1", State: asset.AppEssential,
 			Gate: asset.Gate{Reason: &asset.Reason{Code: asset.WhyInstalling, Message: "it is being installed", Unblock: "wait"}},
@@ -68,7 +68,8 @@ func (f *fake) Status(context.Context, asset.AppID) (asset.Status, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	st := asset.Status{Service: asset.ServiceStatus{Version: "9.9.9", PID: 42, DataDir: "/data"}}
+	st := asset.Status{Service: asset.ServiceStatus{Version: "9.9.9", PID: 42, DataDir: "/data"},
+		Device: asset.Facts{LowPower: asset.No, OnBattery: asset.Yes, Metered: asset.Unknown, Online: asset.Yes}}
 	for _, id := range slices.Sorted(maps.Keys(f.apps)) {
 		st.Apps = append(st.Apps, f.apps[id])
 	}
@@ -122,11 +123,20 @@ func (f *fake) Control(_ context.Context, id asset.AppID, action Action) (asset.
 	return a, err
 }
 
-func (f *fake) Simulate(_ context.Context, id asset.AppID, request asset.ContentRequest) (asset.AppStatus, error) {
-	if err := f.note("simulate " + string(request)); err != nil {
+func (f *fake) Simulate(_ context.Context, id asset.AppID, event Simulation) (asset.AppStatus, error) {
+	if err := f.note("simulate " + string(event)); err != nil {
 		return asset.AppStatus{}, err
 	}
 	return f.app(id)
+}
+
+func (f *fake) SimulateDevice(_ context.Context, fact asset.Fact, answer asset.Answer) (asset.Facts, error) {
+	err := f.note("simulate " + string(fact) + " " + string(answer))
+	return asset.Facts{LowPower: asset.Unknown, OnBattery: asset.No, Metered: asset.Yes, Online: asset.Yes, Simulated: map[asset.Fact]asset.Answer{fact: answer}}, err
+}
+
+func (f *fake) ResetDevice(context.Context) (asset.Facts, error) {
+	return asset.Facts{LowPower: asset.Unknown, OnBattery: asset.No, Metered: asset.Yes, Online: asset.Yes}, f.note("reset device")
 }
 
 func (f *fake) Launch(_ context.Context, id asset.AppID, req LaunchRequest) (Launch, error) {
@@ -179,7 +189,24 @@ func (f *fake) SetSettings(_ context.Context, change SettingsChange) (Settings, 
 	if change.InAppContent != nil {
 		f.settings.InAppContent = *change.InAppContent
 	}
+	if change.BackgroundCap != nil {
+		f.settings.BackgroundCap = *change.BackgroundCap
+	}
 	return f.settings, f.fail
+}
+
+func (f *fake) AppSettings(_ context.Context, id asset.AppID) (AppSettings, error) {
+	_, err := f.app(id)
+	return AppSettings{BackgroundRefresh: true, Language: "de"}, err
+}
+
+func (f *fake) SetAppSettings(_ context.Context, id asset.AppID, change AppSettingsChange) (AppSettings, error) {
+	_, err := f.app(id)
+	s := AppSettings{BackgroundRefresh: true}
+	if change.Language != nil {
+		s.Language = *change.Language
+	}
+	return s, err
 }
 
 func (f *fake) Connect(ctx context.Context, app asset.AppID, handles []asset.EventType, send func(SessionLine) error) error {

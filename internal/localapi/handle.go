@@ -34,7 +34,7 @@ func (c *call) state(ctx context.Context, app asset.AppID) (asset.Status, error)
 	if err != nil {
 		return asset.Status{}, err
 	}
-	st.Apps = wholeApps(st.Apps)
+	st.Apps, st.Device.Notes = wholeApps(st.Apps), listed(st.Device.Notes)
 	if app == "" {
 		return st, nil
 	}
@@ -190,39 +190,6 @@ func (c *call) download(act func(context.Context, asset.AppID, string) error) er
 		}
 	}
 	return c.done(err)
-}
-
-func (c *call) simulate() error {
-	var req SimulateRequest
-	if err := read(c.w, c.r, &req, true); err != nil {
-		return err
-	}
-	id, err := asset.ParseAppID(string(req.App))
-	if err != nil {
-		return err
-	}
-	if req.Event != asset.RequestInstall && req.Event != asset.RequestUpdate {
-		return badRequest("its event is neither install nor update", "")
-	}
-	app, err := c.svc.Simulate(c.r.Context(), id, req.Event)
-	return c.reply(http.StatusOK, wholeApp(app), err)
-}
-
-func (c *call) settings() error {
-	s, err := c.svc.Settings(c.r.Context())
-	return c.reply(http.StatusOK, s, err)
-}
-
-func (c *call) setSettings() error {
-	var change SettingsChange
-	if err := read(c.w, c.r, &change, true); err != nil {
-		return err
-	}
-	if change == (SettingsChange{}) {
-		return badRequest("it changes no setting", "known here: "+list(fields(&change)))
-	}
-	s, err := c.svc.SetSettings(c.r.Context(), change)
-	return c.reply(http.StatusOK, s, err)
 }
 
 func (c *call) reply(status int, v any, err error) error {

@@ -52,6 +52,11 @@ var routes = []route{
 	{"POST", "/v1/simulate", forOwner, (*call).simulate},
 	{"GET", "/v1/settings", forOwner, (*call).settings},
 	{"PATCH", "/v1/settings", forOwner, (*call).setSettings},
+	{"GET", "/v1/apps/{id}/settings", forAnyone, (*call).appSettings},
+	{"PATCH", "/v1/apps/{id}/settings", forOwner, (*call).setAppSettings},
+	{"POST", "/v1/simulate/device", forOwner, (*call).simulateDevice},
+	{"DELETE", "/v1/simulate/device", forOwner, (*call).resetDevice},
+	{"GET", "/v1/settings/schema", forOwner, (*call).settingsDocument},
 }
 
 // call is one request on one socket.

@@ -32,6 +32,7 @@ type Service interface {
 	Launcher
 	Downloads
 	Preferences
+	Simulator
 	Sessions
 	Manager
 }
@@ -44,9 +45,6 @@ type Installer interface {
 	Uninstall(ctx context.Context, app asset.AppID) error
 	// Control acts on a running installation or update: cancel opens the gate; it fails with CodeState when none runs.
 	Control(ctx context.Context, app asset.AppID, action Action) (asset.AppStatus, error)
-	// Simulate delivers a content request now and resets the extension's budget
-	// (classic §6); request is install or update.
-	Simulate(ctx context.Context, app asset.AppID, request asset.ContentRequest) (asset.AppStatus, error)
 }
 
 // Viewer tells the present state.
@@ -79,6 +77,19 @@ type Downloads interface {
 type Preferences interface {
 	Settings(ctx context.Context) (Settings, error)
 	SetSettings(ctx context.Context, change SettingsChange) (Settings, error)
+	AppSettings(ctx context.Context, app asset.AppID) (AppSettings, error)
+	SetAppSettings(ctx context.Context, app asset.AppID, change AppSettingsChange) (AppSettings, error)
+}
+
+// Simulator makes things happen for developers (classic §6).
+type Simulator interface {
+	// Simulate makes event happen to an app now and resets its extension's budget.
+	Simulate(ctx context.Context, app asset.AppID, event Simulation) (asset.AppStatus, error)
+	// SimulateDevice puts an answer over a fact of the device until the service
+	// ends; it fails with CodeBadRequest for an unknown fact or answer.
+	SimulateDevice(ctx context.Context, fact asset.Fact, answer asset.Answer) (asset.Facts, error)
+	// ResetDevice ends these.
+	ResetDevice(ctx context.Context) (asset.Facts, error)
 }
 
 // Sessions are the connections of an app's own processes (classic §4).
@@ -166,22 +177,32 @@ type Launch struct {
 	Env        map[string]string `json:"env"`
 }
 
+// Simulation is what can be made to happen to an app: a content request, or one
+// of the two below.
+type Simulation string
+
+// The simulations.
+const (
+	SimulateInstall        = Simulation(asset.RequestInstall)
+	SimulateUpdate         = Simulation(asset.RequestUpdate)
+	SimulatePeriodic       = Simulation(asset.RequestPeriodic)
+	SimulateLanguageChange = Simulation(asset.RequestLanguageChange)
+	// SimulateFirstLaunchState makes the app as it was before its first launch.
+	SimulateFirstLaunchState Simulation = "firstLaunchState"
+	// SimulateReset only resets the budget.
+	SimulateReset Simulation = "reset"
+)
+
 // SimulateRequest is the body of POST /v1/simulate.
 type SimulateRequest struct {
-	App   asset.AppID          `json:"app"`
-	Event asset.ContentRequest `json:"event"` // install or update
+	App   asset.AppID `json:"app"`
+	Event Simulation  `json:"event"`
 }
 
-// Settings are the person's choices for all apps.
-type Settings struct {
-	// InAppContent off means that nothing is fetched before an app's first launch
-	// and that its gate is open (classic §2.9).
-	InAppContent bool `json:"inAppContent"`
-}
-
-// SettingsChange is the body of PATCH /v1/settings: nil leaves a setting as it is.
-type SettingsChange struct {
-	InAppContent *bool `json:"inAppContent,omitempty"`
+// SimulateDeviceRequest is the body of POST /v1/simulate/device.
+type SimulateDeviceRequest struct {
+	Fact   asset.Fact   `json:"fact"`
+	Answer asset.Answer `json:"answer"`
 }
 
 // Role says whom a socket belongs to.

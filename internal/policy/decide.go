@@ -17,8 +17,10 @@ type Item struct {
 	Host      string
 	Manifest  bool
 	Essential bool
+	// Background tells that no gate waits for it.
+	Background bool
 	// Foreground downloads were asked for by an app that a person looks at: they
-	// run regardless of all else (classic §4.2).
+	// run regardless of all else but a metered network (classic §4.2).
 	Foreground bool
 	Remaining  int64     // bytes still to fetch; 0 when unknown
 	NextTry    time.Time // not before
@@ -35,6 +37,7 @@ type Facts struct {
 	Reserve          int64     // bytes that are left free for the rest of the machine
 	HostNotBefore    time.Time // the host is in trouble until then
 	HostReason       *asset.Reason
+	Device
 }
 
 // Verdict is run when Wait is nil.
@@ -54,13 +57,16 @@ func Decide(f Facts, it Item) Verdict {
 		}
 		return Verdict{Wait: r}
 	}
+	held := Hold(f, it)
 	switch {
-	case it.Foreground && !it.NextTry.After(f.Now):
+	case it.Foreground && held == nil && !it.NextTry.After(f.Now):
 		return Verdict{}
 	case f.Paused:
 		return wait(asset.WhyPaused, "the installation is paused", "resume the installation")
 	case f.ContentOff:
 		return wait(asset.WhyContentOff, "in-app content is switched off, so nothing is fetched before the first launch", "switch in-app content on, or launch the app")
+	case held != nil:
+		return Verdict{Wait: held}
 	case f.EssentialPending && !it.Essential && !it.Manifest:
 		return wait(asset.WhyEssentialFirst, "the app's essential downloads come first", "nothing to do: it starts when they have ended")
 	case it.Remaining > 0 && f.Free < it.Remaining+f.Reserve:

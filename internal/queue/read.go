@@ -164,7 +164,16 @@ func NextTry(tx *db.Tx, now time.Time) (time.Time, error) {
 
 // Apps names the apps that have a download waiting.
 func Apps(tx *db.Tx) ([]asset.AppID, error) {
-	rows, err := tx.Query("SELECT DISTINCT app FROM downloads WHERE state = 'waiting'")
+	return appsOf(tx, "SELECT DISTINCT app FROM downloads WHERE state = 'waiting'")
+}
+
+// AppsDue names the apps that have results to be delivered, now or later.
+func AppsDue(tx *db.Tx) ([]asset.AppID, error) {
+	return appsOf(tx, "SELECT DISTINCT app FROM downloads WHERE delivery = 'due' ORDER BY app")
+}
+
+func appsOf(tx *db.Tx, query string) ([]asset.AppID, error) {
+	rows, err := tx.Query(query)
 	if err != nil {
 		return nil, err
 	}

@@ -135,6 +135,13 @@ func Interrupted(tx *db.Tx) error {
 	return err
 }
 
+// Reconnected lets everything that waits for the network be tried at once.
+func Reconnected(tx *db.Tx) error {
+	_, err := tx.Exec(`UPDATE downloads SET next_try = 0 WHERE state = 'waiting' AND next_try > 0
+		AND CASE reason WHEN '' THEN 0 ELSE json_extract(reason, '$.code') = 'network' END`)
+	return err
+}
+
 // Acknowledged ends a delivery for good.
 func Acknowledged(tx *db.Tx, id string) error {
 	_, err := tx.Exec("UPDATE downloads SET delivery = 'done', path = '' WHERE id = ?", id)

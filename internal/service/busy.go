@@ -46,6 +46,12 @@ func (b *busy) begin(app asset.AppID) (context.Context, func(), bool) {
 	}, true
 }
 
+func (b *busy) runs(app asset.AppID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.running[app] != nil
+}
+
 func (b *busy) any() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -5,10 +5,7 @@ import (
 	"time"
 
 	"larder/asset"
-	"larder/internal/apps"
 	"larder/internal/db"
-	"larder/internal/lifecycle"
-	"larder/internal/localapi"
 	"larder/internal/queue"
 )
 
@@ -103,53 +100,4 @@ func (s *Service) download(ctx context.Context, app asset.AppID, unique string) 
 		return err
 	})
 	return e, err
-}
-
-// Settings gives the person's settings.
-func (s *Service) Settings(ctx context.Context) (localapi.Settings, error) {
-	var now apps.Settings
-	err := s.db.Read(ctx, func(tx *db.Tx) (err error) { now, err = apps.LoadSettings(tx); return err })
-	return localapi.Settings{InAppContent: now.InAppContent}, err
-}
-
-// SetSettings changes them; what that means for running installations applies at once.
-func (s *Service) SetSettings(ctx context.Context, change localapi.SettingsChange) (localapi.Settings, error) {
-	var told []asset.AppID
-	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		now, err := apps.LoadSettings(tx)
-		if err != nil || change.InAppContent == nil || *change.InAppContent == now.InAppContent {
-			return err
-		}
-		now.InAppContent = *change.InAppContent
-		if err := apps.SaveSettings(tx, now); err != nil {
-			return err
-		}
-		kind := lifecycle.ContentOn
-		if !now.InAppContent {
-			kind = lifecycle.ContentOff
-		}
-		waiting, err := apps.UnderWay(tx)
-		for _, app := range waiting {
-			if err == nil && !app.Launched() {
-				told = append(told, app.ID())
-				err = applyTo(tx, app.ID(), lifecycle.Event{Kind: kind})
-			}
-		}
-		return err
-	})
-	if err != nil {
-		return localapi.Settings{}, err
-	}
-	for _, id := range told {
-		if err := s.change(ctx, func(*db.Tx) (asset.AppID, error) { return id, nil }); err != nil {
-			return localapi.Settings{}, err
-		}
-	}
-	if change.InAppContent != nil && !*change.InAppContent {
-		for _, id := range told {
-			s.busy.end(id)
-			s.dispatcher.Stop(func(other asset.AppID, _ string) bool { return other != id })
-		}
-	}
-	return s.Settings(ctx)
 }

@@ -79,10 +79,16 @@ func (s *Service) deliver(ctx context.Context, app *apps.App) (time.Time, error)
 	if len(states) == 0 {
 		return time.Time{}, nil
 	}
-	var due bool
+	var due, held bool
 	var at time.Time
-	err := s.db.Read(ctx, func(tx *db.Tx) (err error) { due, at, err = queue.NextDelivery(tx, app.ID(), states); return err })
-	if err != nil || !due {
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if due, at, err = queue.NextDelivery(tx, app.ID(), states); err != nil || !due {
+			return err
+		}
+		held, err = s.deliveryHeld(tx, app)
+		return err
+	})
+	if err != nil || !due || held {
 		return time.Time{}, err
 	}
 	if at.After(time.Now()) {

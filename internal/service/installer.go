@@ -74,6 +74,9 @@ func begin(tx *db.Tx, id asset.AppID, request asset.ContentRequest) error {
 	if err := queue.NewRound(tx, id); err != nil {
 		return err
 	}
+	if err := asked(tx, id); err != nil {
+		return err
+	}
 	h := has(&app)
 	h.ContentOff = !settings.InAppContent && !app.Launched()
 	return applyTo(tx, id, lifecycle.Event{Kind: lifecycle.Begin, Request: request, Has: h})
@@ -171,33 +174,16 @@ func (s *Service) Control(ctx context.Context, id asset.AppID, action localapi.A
 	return s.one(ctx, id)
 }
 
-// Simulate delivers a content request now, as if the app had just been installed
-// or updated (classic §6).
-func (s *Service) Simulate(ctx context.Context, id asset.AppID, request asset.ContentRequest) (asset.AppStatus, error) {
-	if !request.AllowsEssential() {
-		return asset.AppStatus{}, &asset.Error{Code: asset.CodeBadRequest, Op: "simulate", Subject: string(request), Message: "only install and update can be simulated", Help: "use install or update"}
-	}
-	s.busy.end(id)
-	err := s.change(ctx, func(tx *db.Tx) (asset.AppID, error) {
-		if err := apps.ResetBudget(tx, id); err != nil {
-			return id, err
-		}
-		return id, begin(tx, id, request)
-	})
-	if err != nil {
-		return asset.AppStatus{}, err
-	}
-	return s.one(ctx, id)
-}
-
 // Launch records a launch and says what to execute.
 func (s *Service) Launch(ctx context.Context, id asset.AppID, req localapi.LaunchRequest) (localapi.Launch, error) {
 	var b bundle.Bundle
+	var language string
 	err := s.change(ctx, func(tx *db.Tx) (asset.AppID, error) {
 		app, err := apps.Get(tx, id)
 		if err != nil {
 			return id, err
 		}
+		language = app.Prefs.Language
 		if b = app.Bundle; !app.Life.Gate.Open && !req.Anyway {
 			return id, closed(&app)
 		}
@@ -214,7 +200,8 @@ func (s *Service) Launch(ctx context.Context, id asset.AppID, req localapi.Launc
 		return localapi.Launch{}, err
 	}
 	return localapi.Launch{Executable: b.Executable, Dir: b.Dir, Env: map[string]string{
-		"LARDER_APP_ID": string(id), "LARDER_GROUP_CONTAINER": s.config.Dirs.Container(b.Group), "LARDER_SOCKET": s.config.Dirs.AppSocket(id)}}, nil
+		"LARDER_APP_ID": string(id), "LARDER_GROUP_CONTAINER": s.config.Dirs.Container(b.Group), "LARDER_SOCKET": s.config.Dirs.AppSocket(id),
+		"LARDER_LANGUAGE": language}}, nil
 }
 
 func closed(app *apps.App) error {

@@ -57,6 +57,9 @@ func (s *Service) ReleaseControl(_ context.Context, app asset.AppID, session str
 
 // Schedule enqueues a download for the background.
 func (s *Service) Schedule(ctx context.Context, app asset.AppID, d asset.Download) (asset.DownloadStatus, error) {
+	if err := s.courier.Permit(ctx, app, d.Identifier); err != nil {
+		return asset.DownloadStatus{}, err
+	}
 	e, err := s.courier.Schedule(ctx, app, d)
 	if err != nil {
 		return asset.DownloadStatus{}, err

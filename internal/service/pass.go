@@ -19,12 +19,19 @@ const patience = 30 * time.Minute
 // pass looks at everything once and starts what can be done now. It returns when
 // time alone will change something.
 func (s *Service) pass(ctx context.Context) (time.Time, error) {
-	var underWay, all []apps.App
+	var underWay, due []apps.App
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		if all, err = apps.List(tx); err != nil {
+		if underWay, err = apps.UnderWay(tx); err != nil {
 			return err
 		}
-		underWay, err = apps.UnderWay(tx)
+		ids, err := queue.AppsDue(tx)
+		for _, id := range ids {
+			app, err := apps.Get(tx, id)
+			if err != nil {
+				return err
+			}
+			due = append(due, app)
+		}
 		return err
 	})
 	if err != nil {
@@ -38,14 +45,19 @@ func (s *Service) pass(ctx context.Context) (time.Time, error) {
 		}
 		next = earlier(next, at)
 	}
-	for _, app := range all {
+	for _, app := range due {
 		at, err := s.deliver(ctx, &app)
 		if err != nil {
 			return time.Time{}, err
 		}
 		next = earlier(next, at)
 	}
-	at, err := s.dispatcher.Pass(ctx)
+	at, err := s.checks(ctx, time.Now())
+	if err != nil {
+		return time.Time{}, err
+	}
+	next = earlier(next, at)
+	at, err = s.dispatcher.Pass(ctx)
 	return earlier(next, at), err
 }
 
@@ -65,6 +77,9 @@ func (s *Service) drive(ctx context.Context, app *apps.App) (time.Time, error) {
 	case lifecycle.WorkManifest:
 		return s.driveManifest(ctx, app, now)
 	case lifecycle.WorkAsk:
+		if held, err := s.askHeld(ctx, app); held || err != nil {
+			return time.Time{}, err
+		}
 		s.ask(app)
 	case lifecycle.WorkWait:
 		return s.driveEssential(ctx, app, now)

@@ -20,8 +20,10 @@ import (
 	"larder/internal/apps"
 	"larder/internal/courier"
 	"larder/internal/db"
+	"larder/internal/device"
 	"larder/internal/dirs"
 	"larder/internal/dispatch"
+	"larder/internal/exthost"
 	"larder/internal/fsx"
 	"larder/internal/localapi"
 	"larder/internal/policy"
@@ -46,7 +48,11 @@ type Config struct {
 	Stall    time.Duration
 	Deadline time.Duration
 	Limits   policy.Limits
-	DB       db.Options
+	// Device tells facts of the device; nil: all are unknown.
+	Device device.Source
+	// Extensions begins sessions with extensions; nil runs processes.
+	Extensions func(context.Context, exthost.Spec) (courier.Extension, error)
+	DB         db.Options
 	// Idle is called each time work has come to an end; nil does nothing.
 	Idle func()
 }
@@ -80,6 +86,9 @@ type Service struct {
 	dispatcher *dispatch.Dispatcher
 	courier    *courier.Courier
 	sockets    sockets
+	device     device.Monitor
+	network    network
+	lull       lull
 	locks      apps.Locks
 	processes  processes
 
@@ -108,9 +117,10 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		lock.Unlock()
 		return nil, err
 	}
-	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: c.Free,
-		Changed: s.Wake, Observe: s.observe}
+	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: s.free,
+		Device: s.forbids, Offline: s.offline, Changed: s.Wake, Observe: s.observe}
 	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Locks: &s.locks, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
+		Start: c.Extensions, Background: s.prohibited,
 		Log: func(app asset.AppID, line string) { c.Log.Info("extension", "app", app, "line", line) }}
 	s.server = localapi.NewServer(s, &s.hub, s.self())
 	if err := s.recover(ctx); err != nil {
@@ -170,6 +180,7 @@ func (s *Service) recover(ctx context.Context) error {
 // Run does the service's work until ctx ends, and returns nil then.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.Close()
+	s.followDevice(ctx)
 	for {
 		next, err := s.pass(ctx)
 		if err != nil && ctx.Err() == nil {

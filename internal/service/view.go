@@ -12,6 +12,7 @@ import (
 // Status describes all apps, or one, with their downloads as they are now.
 func (s *Service) Status(ctx context.Context, id asset.AppID) (asset.Status, error) {
 	st := asset.Status{Service: s.self(), Apps: []asset.AppStatus{}}
+	st.Device, _ = s.device.Facts()
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		var list []apps.App
 		var err error
@@ -55,6 +56,9 @@ func (s *Service) describe(tx *db.Tx, app *apps.App) (asset.AppStatus, error) {
 	entries, err := queue.List(tx, app.ID())
 	if err == nil {
 		st.Downloads, err = s.downloads(tx, app, entries)
+	}
+	if err == nil {
+		st.Check, err = s.checkStatus(tx, app)
 	}
 	return st, err
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"larder/internal/fsx"
 )
@@ -74,6 +75,9 @@ func (a *attempt) run(ctx context.Context) *Failure {
 		res, u, fail := a.exchange(ctx, s, asked)
 		if fail != nil {
 			return fail
+		}
+		if at := retryAfter(res.Header, time.Now()); !at.IsZero() && a.job.Events.NotBefore != nil {
+			a.job.Events.NotBefore(at)
 		}
 		ans, again, fail := a.judge(redact(u), res, asked)
 		if fail == nil && again == "" {

@@ -27,9 +27,13 @@ func (a *attempt) take(ctx context.Context, s *stall, u *url.URL, body io.Reader
 
 	buf := buffers.Get().(*[bufferSize]byte)
 	defer buffers.Put(buf)
+	most, fail := a.pace(ctx, u, 0)
+	if fail != nil {
+		return fail
+	}
 	s.start()
 	for {
-		n, err := body.Read(buf[:])
+		n, err := body.Read(buf[:most])
 		if n > 0 {
 			s.stop()
 			if fail := a.excess(u, ans, int64(n)); fail != nil {
@@ -41,6 +45,9 @@ func (a *attempt) take(ctx context.Context, s *stall, u *url.URL, body io.Reader
 			if a.job.Events.Progress != nil {
 				a.job.Events.Progress(a.held.Bytes, total)
 			}
+			if most, fail = a.pace(ctx, u, n); fail != nil && err == nil {
+				return fail
+			}
 			s.start()
 		}
 		if err != nil {
@@ -48,6 +55,21 @@ func (a *attempt) take(ctx context.Context, s *stall, u *url.URL, body io.Reader
 			return a.end(ctx, u, ans, err)
 		}
 	}
+}
+
+// pace waits as the owner wants after n bytes, and gives how many to read next.
+func (a *attempt) pace(ctx context.Context, u *url.URL, n int) (int, *Failure) {
+	if a.job.Pace == nil {
+		return bufferSize, nil
+	}
+	most, err := a.job.Pace(ctx, n)
+	if err != nil {
+		return bufferSize, a.broken(ctx, u, err)
+	}
+	if most <= 0 || most > bufferSize {
+		most = bufferSize
+	}
+	return most, nil
 }
 
 // excess refuses n more bytes when they pass a bound. Then none of the bytes can

@@ -17,7 +17,7 @@
 //     no device or user identifier, one constant User-Agent.
 //
 // It does not retry (the queue owns the next-try time; see Backoff), check
-// hashes, create folders, rename, or limit bandwidth.
+// hashes, create folders or rename. A limit on bandwidth is the owner's, see Job.Pace.
 package transfer
 
 import (
@@ -71,7 +71,12 @@ type Job struct {
 	// Allow, if set, is asked for every URL before it is requested: the first
 	// and each redirect. Its error ends the transfer for good; an *asset.Error
 	// keeps its code.
-	Allow  func(*url.URL) error
+	Allow func(*url.URL) error
+	// Pace, if set, is called with the bytes that the last read brought, 0 before
+	// the first. It returns when the next may follow, and how many bytes that may
+	// bring at most (0: any number), or the error of ctx. The time it takes is
+	// not counted as a stall.
+	Pace   func(ctx context.Context, n int) (int, error)
 	Events Events
 }
 
@@ -83,6 +88,9 @@ type Events struct {
 	Progress func(bytes, total int64)
 	// Reset tells that the bytes held were given up, and why.
 	Reset func(reason string)
+	// NotBefore tells that an answer, good or bad, asked not to be bothered before
+	// then: at most a day ahead.
+	NotBefore func(time.Time)
 }
 
 // Fetcher runs jobs. The zero value works; a Fetcher may run many jobs at once.

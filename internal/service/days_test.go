@@ -1,0 +1,7 @@
+//go:build !race
+
+package service
+
+// How long the fifty apps live. "make test" runs this once without the race
+// detector, under which the database takes ten times as long.
+const manyDays, fewDays = 60, 2
