@@ -25,14 +25,21 @@ func (s *Service) pass(ctx context.Context) (time.Time, error) {
 			return err
 		}
 		ids, err := queue.AppsDue(tx)
-		for _, id := range ids {
+		if err != nil {
+			return err
+		}
+		// A live delegate takes what is held for the app as well.
+		for _, id := range s.processes.connected(ids) {
 			app, err := apps.Get(tx, id)
+			if asset.CodeOf(err) == asset.CodeNotFound {
+				continue // it was uninstalled under the process
+			}
 			if err != nil {
 				return err
 			}
 			due = append(due, app)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return time.Time{}, err

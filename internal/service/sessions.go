@@ -106,6 +106,18 @@ func (x *processes) of(app asset.AppID, event asset.EventType) (out []*process) 
 	return out
 }
 
+// connected adds to ids the apps that have a process connected.
+func (x *processes) connected(ids []asset.AppID) []asset.AppID {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.all {
+		if !slices.Contains(ids, p.app) {
+			ids = append(ids, p.app)
+		}
+	}
+	return ids
+}
+
 // Connect serves one process of an app until ctx ends. Whatever hangs on the
 // process ends then, however it ended.
 func (s *Service) Connect(ctx context.Context, app asset.AppID, handles []asset.EventType, send func(localapi.SessionLine) error) error {
