@@ -159,6 +159,9 @@ func (a *applier) round(ctx context.Context) error {
 		src := &ranges{ctx: ctx, from: a.from}
 		defer src.close()
 		return a.each(ctx, func(j patch, next []frame, numbers int) error {
+			if j.frame == 0 {
+				src.close() // a range ends with its section
+			}
 			if !a.todo.has(j.number) {
 				src.close()
 				return nil

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path"
 	"strings"
 
 	"larder/asset"
@@ -118,7 +119,7 @@ func (a *Archive) VerifyTree(ctx context.Context, root *os.Root) ([]Mismatch, er
 		return a.everyFrame(ctx, opTree, func(j frameJob) error { return emit(job{frameJob: j}) },
 			func(_ int, err error) error { return err }, func(*loaded) {})
 	}, func(j *job) error {
-		file := &eye{root: root}
+		file := newEye(root)
 		defer file.close()
 		s := j.span()
 		for i := s.chunk0; i < s.chunk1; i++ {
@@ -141,13 +142,20 @@ func (a *Archive) VerifyTree(ctx context.Context, root *os.Root) ([]Mismatch, er
 
 // eye reads files below a root, and keeps the last one open. One goroutine has it.
 type eye struct {
-	root *os.Root
+	near nearby
 	name string
 	file *os.File
 	buf  []byte
 }
 
+func newEye(root *os.Root) *eye { return &eye{near: nearby{root: root}} }
+
 func (o *eye) close() {
+	o.shut()
+	o.near.close()
+}
+
+func (o *eye) shut() {
 	if o.file != nil {
 		_ = o.file.Close() // it was only read
 	}
@@ -157,8 +165,8 @@ func (o *eye) close() {
 // read gives the bytes of c, which stand at the given place in the file, proved.
 func (o *eye) read(name string, place int64, c *chunk) (_ []byte, err error) {
 	if o.file == nil || o.name != name {
-		o.close()
-		if o.file, err = openRegular(o.root, name); err != nil {
+		o.shut()
+		if o.file, err = openRegular(&o.near, name); err != nil {
 			return nil, err
 		}
 		o.name = name
@@ -177,13 +185,17 @@ func (o *eye) read(name string, place int64, c *chunk) (_ []byte, err error) {
 }
 
 // openRegular opens nothing that could make a read wait.
-func openRegular(root *os.Root, name string) (*os.File, error) {
-	info, err := root.Lstat(name)
+func openRegular(near *nearby, name string) (*os.File, error) {
+	dir, err := near.of(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := dir.Lstat(path.Base(name))
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
 	}
-	return root.Open(name)
+	return dir.Open(path.Base(name))
 }

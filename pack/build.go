@@ -48,10 +48,16 @@ type Summary struct {
 // Errors: 1000 and 1009 for an entry that no pack may hold, 1001 for a file whose
 // size is not the one of its entry, 1012 for too much of anything.
 func Build(ctx context.Context, w io.Writer, t Tree, opts BuildOptions) (Summary, error) {
-	return build(ctx, w, t, opts, zstd.SpeedBestCompression)
+	return build(ctx, w, t, opts, effort{level: zstd.SpeedBestCompression, section: fullSection})
 }
 
-func build(ctx context.Context, w io.Writer, t Tree, opts BuildOptions, level zstd.EncoderLevel) (Summary, error) {
+// effort is what a writer may choose as it likes; tests choose less of it.
+type effort struct {
+	level   zstd.EncoderLevel
+	section int // rows or chunks after which a section ends
+}
+
+func build(ctx context.Context, w io.Writer, t Tree, opts BuildOptions, e effort) (Summary, error) {
 	if len(opts.Metadata) > maxMetadata {
 		return Summary{}, fault(asset.CodeTooLarge, opBuild, "metadata", "it is larger than %d bytes", maxMetadata)
 	}
@@ -63,9 +69,9 @@ func build(ctx context.Context, w io.Writer, t Tree, opts BuildOptions, level zs
 	if opts.Cold {
 		f.limit = maxFrame
 	}
-	c := newCoder(level, f.limit)
+	c := newCoder(e.level, f.limit)
 	defer c.release()
-	x := newIndexer(w, sources, opts.Metadata)
+	x := newIndexer(w, sources, opts.Metadata, e.section)
 	err = inOrder(ctx, builders(), func(emit func(rawFrame) error) error {
 		f.emit = emit
 		return f.run()

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-
 	"larder/asset"
 )
 
@@ -63,7 +61,7 @@ func TestEqualTreesGiveEqualBytes(t *testing.T) {
 			tree.Sources[i], tree.Sources[j] = tree.Sources[j], tree.Sources[i]
 		})
 		var got bytes.Buffer
-		again, err := build(t.Context(), &got, tree, BuildOptions{}, zstd.SpeedFastest)
+		again, err := build(t.Context(), &got, tree, BuildOptions{}, quick)
 		runtime.GOMAXPROCS(old)
 		if err != nil {
 			t.Fatal(err)
@@ -153,7 +151,7 @@ func TestDirTreeTakesWhatLiesBelow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := build(t.Context(), io.Discard, tree, BuildOptions{}, zstd.SpeedFastest)
+	got, err := build(t.Context(), io.Discard, tree, BuildOptions{}, quick)
 	if err != nil || got != want {
 		t.Errorf("got %v, %v; want %v", got, err, want)
 	}

@@ -67,7 +67,7 @@ func (j *frameJob) writeAll(s stage) error {
 	if err := j.decode(s.op); err != nil {
 		return err
 	}
-	h := &hand{stage: s}
+	h := newHand(s)
 	defer h.close()
 	r := run{h: h, j: j}
 	err := j.in.walk(j.span(), func(row int32, _ int64) error {

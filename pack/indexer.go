@@ -15,6 +15,7 @@ import (
 type indexer struct {
 	out      hashed
 	sources  []Source
+	enough   int // rows or chunks of a section
 	row      int // sources whose headers were written
 	now      section
 	carried  bool // the first row of now began in an earlier section
@@ -25,8 +26,8 @@ type indexer struct {
 	sum      Summary
 }
 
-func newIndexer(w io.Writer, sources []Source, metadata []byte) *indexer {
-	return &indexer{out: hashed{w: w, h: sha256.New()}, sources: sources, root: root{metadata: metadata}, content: newContentHash(),
+func newIndexer(w io.Writer, sources []Source, metadata []byte, enough int) *indexer {
+	return &indexer{out: hashed{w: w, h: sha256.New()}, sources: sources, enough: enough, root: root{metadata: metadata}, content: newContentHash(),
 		sum: Summary{Entries: len(sources)}}
 }
 
@@ -64,7 +65,7 @@ func (x *indexer) add(r *rawFrame) error {
 }
 
 func (x *indexer) full() bool {
-	return len(x.now.rows) >= fullSection || len(x.now.chunks) >= fullSection || len(x.now.frames) >= maxSectFrames || x.meta >= fullMeta
+	return len(x.now.rows) >= x.enough || len(x.now.chunks) >= x.enough || len(x.now.frames) >= maxSectFrames || x.meta >= fullMeta
 }
 
 // metaCoder is a weaker one, because another encoder of the best level would not fit

@@ -13,9 +13,9 @@ func (a *applier) make(j *patch) error {
 			return err
 		}
 	}
-	h := &hand{stage: a.stage}
+	h := newHand(a.stage)
 	defer h.close()
-	old := &eye{root: a.root}
+	old := newEye(a.root)
 	defer old.close()
 	t := a.plan.target
 	return j.in.walk(j.span(), func(row int32, _ int64) error {

@@ -54,7 +54,7 @@ func (a *applier) recognise(ctx context.Context) error {
 	return inOrder(ctx, readers(), func(emit func(job) error) error {
 		return a.each(ctx, func(j patch, _ []frame, _ int) error { return emit(job{patch: j}) })
 	}, func(j *job) error {
-		staged := &eye{root: a.stage.root}
+		staged := newEye(a.stage.root)
 		defer staged.close()
 		j.whole = true
 		return j.in.walk(j.span(), func(row int32, _ int64) error {

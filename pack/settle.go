@@ -65,12 +65,14 @@ func (a *applier) noLink(name string, err error) error {
 
 // clone makes dst, in the staging tree, share the bytes of the old file name.
 func (a *applier) clone(name, dst string, perm fs.FileMode) error {
-	src, err := openRegular(a.root, name)
+	near := nearby{root: a.root}
+	defer near.close()
+	src, err := openRegular(&near, name)
 	if err != nil {
 		return err
 	}
 	defer src.Close()
-	h := &hand{stage: a.stage}
+	h := newHand(a.stage)
 	defer h.close()
 	dir, err := h.open(dst)
 	if err != nil {

@@ -16,35 +16,51 @@ type stage struct {
 	root *os.Root
 }
 
-// hand writes files that come mostly directory by directory: it keeps the last
-// one open. One goroutine has it.
-type hand struct {
-	stage
+// nearby opens directories below root and keeps the last one, because files come
+// mostly directory by directory and every part of a longer path costs a call.
+type nearby struct {
+	root *os.Root
 	name string
 	dir  *os.Root
 }
 
-func (h *hand) close() {
-	if h.dir != nil {
-		_ = h.dir.Close() // nothing is written through it
+func (n *nearby) close() {
+	if n.dir != nil {
+		_ = n.dir.Close() // nothing is written through it
 	}
-	h.dir = nil
+	n.dir = nil
 }
+
+// of opens the directory that p lies in.
+func (n *nearby) of(p string) (*os.Root, error) {
+	name := path.Dir(p)
+	if n.dir != nil && n.name == name {
+		return n.dir, nil
+	}
+	n.close()
+	dir, err := n.root.OpenRoot(name)
+	n.dir, n.name = dir, name
+	return dir, err
+}
+
+// hand writes files. One goroutine has it.
+type hand struct {
+	stage
+	near nearby
+}
+
+func newHand(s stage) *hand { return &hand{stage: s, near: nearby{root: s.root}} }
+
+func (h *hand) close() { h.near.close() }
 
 // open makes the directory of p if need be and opens it.
 func (h *hand) open(p string) (*os.Root, error) {
-	name := path.Dir(p)
-	if h.dir != nil && h.name == name {
-		return h.dir, nil
-	}
-	h.close()
-	dir, err := h.root.OpenRoot(name)
+	dir, err := h.near.of(p)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = h.root.MkdirAll(name, 0o755); err == nil {
-			dir, err = h.root.OpenRoot(name)
+		if err = h.root.MkdirAll(path.Dir(p), 0o755); err == nil {
+			dir, err = h.near.of(p)
 		}
 	}
-	h.dir, h.name = dir, name
 	return dir, err
 }
 

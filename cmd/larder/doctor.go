@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"larder/asset"
 	"larder/internal/dirs"
+	"larder/internal/fence"
 	"larder/internal/fsx"
 	"larder/internal/localapi"
 	"larder/internal/policy"
@@ -45,7 +45,7 @@ func (c *cli) doctorCommand() *cobra.Command {
 				return err
 			}
 			found := append(examineDisk(d), examineService(cmd.Context(), d)...)
-			found = append(found, fence(), clock(time.Now()))
+			found = append(found, fenced(), clock(time.Now()))
 			if c.json {
 				err = c.document(struct {
 					Findings []finding `json:"findings"`
@@ -173,13 +173,13 @@ func apps(ctx context.Context, d dirs.Dirs) finding {
 	return f
 }
 
-// fence tells how far extensions are held in (issue: no sandbox yet).
-func fence() finding {
-	held := "process group, deadline and memory limit"
-	if runtime.GOOS != "linux" {
-		held = "deadline"
+// fenced tells how far extensions are held in on this machine, and why not further.
+func fenced() finding {
+	level := fence.Probe()
+	if level.Full() {
+		return finding{"extension fence", fine, level.String(), ""}
 	}
-	return finding{"extension fence", warn, held + " (no sandbox yet)", "install only bundles that you trust"}
+	return finding{"extension fence", warn, level.String(), "install only bundles that you trust"}
 }
 
 // clock compares the clock with the only thing that surely lies in the past.

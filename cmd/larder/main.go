@@ -15,9 +15,11 @@ import (
 	"syscall"
 
 	"larder/internal/demo"
+	"larder/internal/fence"
 )
 
 func main() {
+	fence.Main()
 	if role := demo.Role(os.Args[0]); role != nil {
 		role()
 	}

@@ -18,12 +18,14 @@ import (
 	"larder/internal/demo"
 	"larder/internal/dirs"
 	"larder/internal/fault"
+	"larder/internal/fence"
 	"larder/internal/fsx"
 )
 
 // The test binary is also the program under test, and the downloader extension
 // of the apps in the scripts.
 func TestMain(m *testing.M) {
+	fence.Main()
 	testscript.Main(m, map[string]func(){
 		"larder":           main,
 		"test-extension":   func() { extension.Main(testExtension{}) },

@@ -109,7 +109,7 @@ func bundleCommand(ts *testscript.TestScript, _ bool, args []string) {
 	plist("Info.json", info)
 	plist("Extensions/Test.appex/Info.json", map[string]any{"CFBundleIdentifier": args[1] + ".test", "CFBundleExecutable": "extension",
 		"EXAppExtensionAttributes": map[string]any{"EXExtensionPointIdentifier": "com.apple.background-asset-downloader-extension"}})
-	write("Extensions/Test.appex/extension", 0o755, "#!/bin/sh\nexec '"+w.extension+"'\n")
+	write("Extensions/Test.appex/extension", 0o755, "#!"+w.extension+"\n")
 	write("bin/app", 0o755, "#!/bin/sh\necho \"version "+args[2]+" ran with $# arguments: $*\"\necho \"here: $PWD\"\nls \"$LARDER_GROUP_CONTAINER\"\nexit ${APP_EXIT:-0}\n")
 }
 

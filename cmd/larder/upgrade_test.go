@@ -80,7 +80,7 @@ func (u *upgrade) bundle(id, file string, size int64) string {
 			{"BADownloadAllowance": 1073741824, "BAEssentialDownloadAllowance": 1073741824, "BADownloadDomainAllowList": ["127.0.0.1"]}}`, id, u.server.URL),
 		"Extensions/Test.appex/Info.json": `{"CFBundleIdentifier": "` + id + `.test", "CFBundleExecutable": "extension",
 			"EXAppExtensionAttributes": {"EXExtensionPointIdentifier": "com.apple.background-asset-downloader-extension"}}`,
-		"Extensions/Test.appex/extension": "#!/bin/sh\nexec '" + extension + "'\n",
+		"Extensions/Test.appex/extension": "#!" + extension + "\n",
 		"bin/app":                         "#!/bin/sh\n",
 	} {
 		name = filepath.Join(dir, name)

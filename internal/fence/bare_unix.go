@@ -13,7 +13,7 @@ import (
 func bareLevel(why string) Level { return bare("process group", why) }
 
 // startBare runs the program with our own rights in a session and process group of
-// its own, which away is killed with it.
+// its own, which is killed with it.
 func startBare(spec Spec, why string) (*Process, error) {
 	cmd := &exec.Cmd{Path: spec.Path, Args: []string{spec.Path}, Dir: spec.Dir, Env: spec.Env,
 		Stdin: spec.Stdin, Stdout: spec.Stdout, Stderr: spec.Stderr, SysProcAttr: &syscall.SysProcAttr{Setsid: true}}

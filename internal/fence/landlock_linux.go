@@ -1,6 +1,7 @@
 package fence
 
 import (
+	"io/fs"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -77,7 +78,7 @@ func restrictFiles(r reach, abi int, private bool) error {
 	}{{r.Execute, executeTree}, {r.Read, readTree}, {r.Devices, useDevice}, {r.Write, writeTree}} {
 		for _, p := range rules.paths {
 			if err := allow(int(fd), p, rules.rights&attr.Handled_access_fs); err != nil {
-				return &pathError{"allow", p, err}
+				return &fs.PathError{Op: "allow", Path: p, Err: err}
 			}
 		}
 	}

@@ -49,17 +49,17 @@ func newRoot(r reach) error {
 	}
 	for _, t := range trees {
 		if err := t.place(); err != nil {
-			return &pathError{"mount", t.at, err}
+			return &fs.PathError{Op: "mount", Path: t.at, Err: err}
 		}
 	}
 	for _, link := range slices.Concat(r.Links, []string{"/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"}) {
 		if err := copyLink(link); err != nil {
-			return &pathError{"link", link, err}
+			return &fs.PathError{Op: "link", Path: link, Err: err}
 		}
 	}
 	if procErr == nil { // without it there is no /proc; most programs need none
 		if err := errors.Join(unix.Mkdir("proc", 0o555), attach(proc, "proc")); err != nil {
-			return &pathError{"mount", "/proc", err}
+			return &fs.PathError{Op: "mount", Path: "/proc", Err: err}
 		}
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
@@ -111,15 +111,15 @@ func take(list []tree, p string, attrs uint64) ([]tree, error) {
 	if err == unix.ENOENT {
 		return list, nil
 	} else if err != nil {
-		return list, &pathError{"open", p, err}
+		return list, &fs.PathError{Op: "open", Path: p, Err: err}
 	}
 	err = unix.MountSetattr(fd, "", unix.AT_EMPTY_PATH|unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: attrs})
 	if err != nil {
-		return list, &pathError{"restrict", p, err}
+		return list, &fs.PathError{Op: "restrict", Path: p, Err: err}
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return list, &pathError{"open", p, err}
+		return list, &fs.PathError{Op: "open", Path: p, Err: err}
 	}
 	return append(list, tree{at: p, attrs: attrs, fd: fd, dir: st.Mode&unix.S_IFMT == unix.S_IFDIR}), nil
 }

@@ -34,7 +34,7 @@ func (p *Process) Level() Level { return p.level }
 // as the level holds that.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Ending says how it ended; Done must be closed.
+// Ending waits for Done and says how it ended.
 func (p *Process) Ending() Ending {
 	<-p.done
 	return p.ended

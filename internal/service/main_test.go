@@ -14,11 +14,13 @@ import (
 	"larder/asset"
 	"larder/extension"
 	"larder/internal/dirs"
+	"larder/internal/fence"
 )
 
 // The test binary is also the extension of the test apps, and the service of the
 // tests that kill one.
 func TestMain(m *testing.M) {
+	fence.Main()
 	if filepath.Base(os.Args[0]) == "loader" {
 		extension.Main(loader{})
 		return

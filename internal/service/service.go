@@ -104,7 +104,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	if err := fsx.MkdirAll(c.FS, c.Dirs.Data, 0o700); err != nil {
 		return nil, configuration("make data directory", c.Dirs.Data, err)
 	}
-	lock, err := fsx.Lock(c.Dirs.LockFile())
+	lock, err := take(ctx, c.Dirs.LockFile())
 	if errors.Is(err, fsx.ErrLocked) {
 		return nil, &asset.Error{Code: asset.CodeState, Op: "start service", Subject: c.Dirs.Data, Message: "another service runs on this data directory", Err: err,
 			Help: "use that one, stop it first, or name another folder with --data"}
@@ -132,6 +132,24 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// takeover is how long Open waits for a service that has just ended: a process that
+// it was starting holds the lock until it has become another program.
+const takeover = time.Second
+
+func take(ctx context.Context, name string) (*fsx.FileLock, error) {
+	for end := time.Now().Add(takeover); ; {
+		lock, err := fsx.Lock(name)
+		if !errors.Is(err, fsx.ErrLocked) || time.Now().After(end) {
+			return lock, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 func configuration(op, subject string, err error) error {
