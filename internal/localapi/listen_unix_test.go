@@ -144,18 +144,7 @@ func TestALongDataDirectoryStillHasSockets(t *testing.T) {
 }
 
 func TestAnOpenFolderElsewhereIsClosed(t *testing.T) {
-	home, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if sharedAbove(home) != "" {
-		t.Skip("the checkout lies below a folder that all may write")
-	}
-	dir, err := os.MkdirTemp(home, "run-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.Remove(dir)
+	dir := elsewhere(t)
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -165,4 +154,31 @@ func TestAnOpenFolderElsewhereIsClosed(t *testing.T) {
 	if info, _ := os.Stat(dir); info.Mode().Perm() != 0o700 {
 		t.Errorf("mode is %04o", info.Mode().Perm())
 	}
+}
+
+// elsewhere makes a folder that does not lie below one that all may write, as
+// temporary folders do.
+func elsewhere(t *testing.T) string {
+	t.Helper()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = here
+	}
+	for _, parent := range []string{here, cache} {
+		if os.MkdirAll(parent, 0o700) != nil || sharedAbove(parent) != "" {
+			continue
+		}
+		dir, err := os.MkdirTemp(parent, "run-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.Remove(dir) })
+		return dir
+	}
+	t.Fatal("neither the checkout nor the cache folder lies outside of folders that all may write")
+	return ""
 }

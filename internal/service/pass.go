@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"larder/asset"
@@ -24,22 +25,8 @@ func (s *Service) pass(ctx context.Context) (time.Time, error) {
 		if underWay, err = apps.UnderWay(tx); err != nil {
 			return err
 		}
-		ids, err := queue.AppsDue(tx)
-		if err != nil {
-			return err
-		}
-		// A live delegate takes what is held for the app as well.
-		for _, id := range s.processes.connected(ids) {
-			app, err := apps.Get(tx, id)
-			if asset.CodeOf(err) == asset.CodeNotFound {
-				continue // it was uninstalled under the process
-			}
-			if err != nil {
-				return err
-			}
-			due = append(due, app)
-		}
-		return nil
+		due, err = s.withResults(tx)
+		return err
 	})
 	if err != nil {
 		return time.Time{}, err
@@ -66,6 +53,31 @@ func (s *Service) pass(ctx context.Context) (time.Time, error) {
 	next = earlier(next, at)
 	at, err = s.dispatcher.Pass(ctx)
 	return earlier(next, at), err
+}
+
+// withResults gives the apps that may have a result to be delivered: to their
+// extension, or to a process that is connected.
+func (s *Service) withResults(tx *db.Tx) (out []apps.App, err error) {
+	ids, err := queue.AppsDue(tx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range s.processes.apps() {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	for _, id := range ids {
+		app, err := apps.Get(tx, id)
+		switch {
+		case asset.CodeOf(err) == asset.CodeNotFound:
+			continue // it was uninstalled under a process that is still connected
+		case err != nil:
+			return nil, err
+		}
+		out = append(out, app)
+	}
+	return out, nil
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -84,6 +84,18 @@ func (x *processes) remove(p *process) {
 	delete(x.all, p.id)
 }
 
+// apps are those that have a process connected.
+func (x *processes) apps() (out []asset.AppID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.all {
+		if !slices.Contains(out, p.app) {
+			out = append(out, p.app)
+		}
+	}
+	return out
+}
+
 // get finds a session of app; code 56 when it is not, or no longer, connected.
 func (x *processes) get(app asset.AppID, id string) (*process, error) {
 	x.mu.Lock()
@@ -104,18 +116,6 @@ func (x *processes) of(app asset.AppID, event asset.EventType) (out []*process) 
 		}
 	}
 	return out
-}
-
-// connected adds to ids the apps that have a process connected.
-func (x *processes) connected(ids []asset.AppID) []asset.AppID {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, p := range x.all {
-		if !slices.Contains(ids, p.app) {
-			ids = append(ids, p.app)
-		}
-	}
-	return ids
 }
 
 // Connect serves one process of an app until ctx ends. Whatever hangs on the
