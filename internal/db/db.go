@@ -6,6 +6,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"net/url"
 
 	_ "modernc.org/sqlite" // the driver named "sqlite"
@@ -82,11 +83,15 @@ func run(ctx context.Context, d *sql.DB, f func(*Tx) error) error {
 	if err != nil {
 		return err
 	}
-	if err := f(tx); err != nil {
+	if err = f(tx); err != nil {
 		tx.Rollback() // the first error is the one that tells
-		return err
+	} else {
+		err = tx.Commit()
 	}
-	return tx.Commit()
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		return ctx.Err() // it was rolled back under f because the caller has gone
+	}
+	return err
 }
 
 // Rest gives the memory of the page caches back, when there is no work.

@@ -38,6 +38,22 @@ func TestFailedTransactionLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestACallerThatGoesIsToldThatItWent(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "l.db"))
+	ctx, cancel := context.WithCancel(t.Context())
+	err := d.Read(ctx, func(tx *Tx) error {
+		cancel()
+		for {
+			if _, err := tx.Exec("SELECT 1"); err != nil {
+				return err
+			}
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled transaction ended with %v", err)
+	}
+}
+
 func TestReopenKeepsRowsAndNewerSchemaIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "l.db")
 	d := open1(t, path)

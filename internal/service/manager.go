@@ -97,6 +97,12 @@ func (s *Service) StartForeground(ctx context.Context, app asset.AppID, session 
 	p.mu.Unlock()
 	if !gone {
 		s.dispatcher.Promote(e.UniqueIdentifier, true)
+		// It may have been tried in the background a moment ago, and wait since.
+		err := s.db.Write(ctx, func(tx *db.Tx) error { return queue.TryNow(tx, e.UniqueIdentifier, time.Now()) })
+		if err != nil {
+			return asset.DownloadStatus{}, err
+		}
+		s.Wake()
 	}
 	return s.downloadStatus(ctx, e.UniqueIdentifier)
 }
