@@ -141,14 +141,13 @@ func TestClassic_4_5_ALiveDelegateComesFirst(t *testing.T) {
 	a := newApp(t, shared(t))
 	a.launched()
 	m := a.manager()
-	a.schedule(m, a.put("good", 10, false))
-	a.schedule(m, a.file("bad", fault.File{Content: content("bad", 10), Script: "status=404:*"}, false))
-	ended := 0
+	// Slow enough for the delegate to be connected when it has come.
+	a.schedule(m, a.file("good", fault.File{Content: content("good", 8000), Rate: 8000}, false))
 	a.follow(m, func(ev client.Event) bool {
-		if ev.Type == asset.EventFinished || ev.Type == asset.EventFailed {
-			ended++
+		if ev.Type == asset.EventFinished {
+			a.schedule(m, a.file("bad", fault.File{Content: content("bad", 10), Script: "status=404:*"}, false))
 		}
-		return ended == 2
+		return ev.Type == asset.EventFailed
 	})
 	if n := len(a.calls("finished")) + len(a.calls("failed")); n != 0 {
 		t.Errorf("the extension was told %d times", n)
