@@ -65,6 +65,12 @@ func (d *Dispatcher) failed(ctx context.Context, r *run, held transfer.Held, f *
 		d.hosts.failed(r.Host, since, next, reason)
 	}
 	d.wait(r, reason, attempts, next)
+	if !urgent && d.urgent(r) {
+		// It was promoted while this was judged: what it waits for is no longer so.
+		if err := d.write(func(tx *db.Tx) error { return queue.TryNow(tx, r.UniqueIdentifier, now) }); err != nil {
+			d.lost(r, err)
+		}
+	}
 }
 
 // troubleSince is when the trouble began that this failure is part of.
