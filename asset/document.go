@@ -13,10 +13,12 @@ import (
 
 // Bounds of a JSON document that a person wrote.
 const (
-	// MaxManifest bounds a packaging manifest and a download manifest, in bytes: the
-	// former is metadata of a pack, which has no more.
+	// MaxManifest bounds a packaging manifest, in bytes: it is metadata of a pack,
+	// which has no more.
 	MaxManifest = 1 << 20
-	maxDepth    = 64
+	// MaxDownloadManifest bounds a download manifest: 10,000 packs fit well.
+	MaxDownloadManifest = 8 << 20
+	maxDepth            = 64
 )
 
 // node is a value in a JSON document with the place where it stands, so that a
@@ -61,13 +63,14 @@ func (n *node) value() string {
 }
 
 // readJSON reads one document, in which "//" begins a comment that ends with the
-// line. A document that is not JSON has one fault and no node.
-func readJSON(op string, data []byte) (*node, *Faults) {
+// line. A document that is not JSON, or is longer than limit bytes, has one fault
+// and no node.
+func readJSON(op string, data []byte, limit int) (*node, *Faults) {
 	faults := &Faults{Op: op}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors of Windows begin so
 	switch {
-	case len(data) > MaxManifest:
-		faults.put(Fault{Problem: fmt.Sprintf("it is longer than %d bytes", MaxManifest), Mend: "shorten it; patterns can stand for many files"})
+	case len(data) > limit:
+		faults.put(Fault{Problem: fmt.Sprintf("it is longer than %d bytes", limit), Mend: "shorten it; patterns can stand for many files, and files of a pack for userInfo"})
 		return nil, faults
 	case !utf8.Valid(data):
 		faults.put(Fault{Problem: "it is not UTF-8", Mend: "save it as UTF-8"})

@@ -73,6 +73,14 @@ func (e *Faults) add(n *node, problem, mend string) {
 	e.put(Fault{Line: n.line, Key: n.path, Value: n.value(), Problem: problem, Mend: mend})
 }
 
+// Check adds a fault of a key if problem is an error: for readers that judge more
+// than the form of a document.
+func (e *Faults) Check(key, value string, problem error) {
+	if problem != nil {
+		e.put(Fault{Key: key, Value: value, Problem: problem.Error(), Mend: "correct it where the document was made"})
+	}
+}
+
 func (e *Faults) orNil() error {
 	if len(e.List) == 0 {
 		return nil

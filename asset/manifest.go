@@ -22,9 +22,9 @@ type DownloadManifest struct {
 // Pack describes one version of an asset pack: Apple's members, then ours.
 type Pack struct {
 	ID             PackID
-	Version        int64 // 0 to MaxPackVersion; a higher one replaces a lower one
-	DownloadSize   int64 // bytes of the archive
-	URL            string
+	Version        int64  // 0 to MaxPackVersion; a higher one replaces a lower one
+	DownloadSize   int64  // bytes of the archive
+	URL            string // absolute, or a path from the manifest's own URL on
 	DownloadPolicy DownloadPolicy
 	// Host is kept as it is; ThirdPartyHost in what Larder writes.
 	Host json.RawMessage

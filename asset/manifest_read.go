@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// ParseDownloadManifest reads a download manifest of at most 1 MiB, with or without
+// ParseDownloadManifest reads a download manifest of at most 8 MiB, with or without
 // "//" comments. Members that it does not know are kept in Extra. The error is a
 // *[Faults] with all that is wrong.
 func ParseDownloadManifest(data []byte) (*DownloadManifest, error) {
-	doc, faults := readJSON("read download manifest", data)
+	doc, faults := readJSON("read download manifest", data, MaxDownloadManifest)
 	if doc == nil || !faults.isObject(doc) {
 		return nil, faults
 	}
@@ -53,7 +53,7 @@ func (m *DownloadManifest) UnmarshalJSON(data []byte) error {
 
 // UnmarshalJSON takes one pack of a download manifest. The error tells every fault.
 func (p *Pack) UnmarshalJSON(data []byte) error {
-	doc, faults := readJSON("read asset pack", data)
+	doc, faults := readJSON("read asset pack", data, MaxDownloadManifest)
 	if doc == nil || !faults.isObject(doc) {
 		return faults
 	}
@@ -206,9 +206,14 @@ func (e *Faults) url(n *node) string {
 		return ""
 	}
 	u, err := url.Parse(n.text)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || len(n.text) > MaxURL {
-		e.add(n, "it is no URL of http or https", "write one, for example https://cdn.example.com/tutorial")
+	switch {
+	case err != nil || n.text == "" || len(n.text) > MaxURL:
+	case u.Host != "" && (u.Scheme == "https" || u.Scheme == "http"):
+		return n.text
+	case u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == "" && u.Path != "":
+		return n.text
 	}
+	e.add(n, "it is no URL of http or https", "write one, for example https://cdn.example.com/tutorial, or a path from the manifest on")
 	return n.text
 }
 

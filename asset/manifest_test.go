@@ -123,7 +123,7 @@ func TestADownloadManifestSurvivesReadingAndWriting(t *testing.T) {
 func TestADownloadManifestTellsAllItsFaults(t *testing.T) {
 	_, err := ParseDownloadManifest([]byte(`{"primaryLanguage": "german",
  "assetPacks": [
-  {"id": "a_b", "version": -1, "downloadSize": "7", "url": "cdn/tutorial", "downloadPolicy": {}},
+  {"id": "a_b", "version": -1, "downloadSize": "7", "url": "ftp://cdn/tutorial", "downloadPolicy": {}},
   {"id": "x", "version": 1, "downloadSize": 5, "url": "https://c/x", "downloadPolicy": {"onDemand": {}}, "content": "12", "platforms": ["iPadOS"],
    "rollout": {"percent": 101}, "appVersions": {"minimum": "1.x"}, "deltas": [{}], "indexSize": 6},
   {"id": "X", "version": 1, "downloadSize": 5, "url": "https://c/x", "downloadPolicy": {"onDemand": {}}},
@@ -168,7 +168,7 @@ func FuzzParseDownloadManifest(f *testing.F) {
 			t.Fatal(err)
 		}
 		again, err := ParseDownloadManifest(text)
-		if err != nil && len(text) <= MaxManifest {
+		if err != nil && len(text) <= MaxDownloadManifest {
 			t.Fatalf("%s is written as %s: %v", data, text, err)
 		}
 		if diff := cmp.Diff(m, again); err == nil && diff != "" {

@@ -63,7 +63,7 @@ func (p DownloadPolicy) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON takes what MarshalJSON gives. Anything else is an error that tells
 // every fault (see [Faults]).
 func (p *DownloadPolicy) UnmarshalJSON(data []byte) error {
-	doc, faults := readJSON("read download policy", data)
+	doc, faults := readJSON("read download policy", data, MaxManifest)
 	if doc == nil {
 		return faults
 	}

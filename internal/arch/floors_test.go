@@ -40,6 +40,7 @@ var floors = [][]string{
 	{"internal/db"},
 	{"internal/dirs"},
 	{"internal/fsx"},
+	{"internal/language"},
 	{"asset"},
 }
 
@@ -49,7 +50,7 @@ var public = []string{"client", "extension", "pack", "asset"}
 
 // pure packages compute from what they are given: no disk, no network, no
 // database, no clock, no chance.
-var pure = []string{"internal/lifecycle", "internal/policy", "internal/reconcile", "asset"}
+var pure = []string{"internal/lifecycle", "internal/policy", "internal/reconcile", "internal/language", "asset"}
 
 // testsOnly packages may look at every floor and no product may import them.
 var testsOnly = map[string]bool{

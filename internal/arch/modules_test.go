@@ -39,6 +39,7 @@ var homes = map[string]home{
 	},
 	"github.com/tetratelabs/wazero": {product: []string{"internal/fence"}},
 	"golang.org/x/time":             {product: impure()},
+	"golang.org/x/text":             {product: []string{"internal/language"}},
 
 	"github.com/rogpeppe/go-internal/lockedfile": {product: []string{"internal/fsx"}},
 	"github.com/rogpeppe/go-internal/testscript": anyTest,
