@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 # Go itself reports CGO_ENABLED=0 when it finds no C compiler.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-.PHONY: help build test race check cross soak fuzz fmt clean dist dist-check
+.PHONY: help build test race check cross soak fuzz fmt clean dist dist-check corpora
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -56,3 +56,6 @@ dist: ## Make a release in dist/: archives, Debian packages, SBOM, checksums
 
 dist-check: ## Make a release twice, compare, and try the Debian package in a clean Debian (root, debootstrap)
 	internal/dist/check
+
+corpora: ## Fetch the trees that the benchmarks compare, into CORPORA (default: the user's cache)
+	go run ./bench fetch $(if $(CORPORA),-to $(CORPORA)) $(NAMES)

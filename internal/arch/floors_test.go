@@ -15,7 +15,8 @@ import (
 // floors is the house from the roof to the ground. Imports only go down;
 // packages on one floor never import each other.
 var floors = [][]string{
-	{"cmd/larder", "internal/dist"},
+	{"cmd/larder", "internal/dist", "bench"},
+	{"bench/corpus"},
 	{"internal/autostart", "internal/desktop"},
 	{"internal/demo"},
 	{"internal/service", "internal/host"}, // what a device knows of a host came over HTTP
