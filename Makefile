@@ -19,6 +19,7 @@ build: ## Build bin/larder
 test: race check cross ## The whole gate: format, floors, vet, staticcheck, cross builds, all tests with -race
 	go test $(RACE) $(if $(CI),-v) -timeout 10m ./...
 	$(if $(RACE),go test $(if $(CI),-v) -run '^TestFiftyApps' ./internal/service)
+	$(if $(filter linux,$(shell go env GOOS)),LARDER_FENCE=landlock go test -v -run '^TestEscapes' ./internal/service)
 
 race:
 	@test -n "$(RACE)" || { \

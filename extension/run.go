@@ -44,7 +44,14 @@ func Run(ctx context.Context, r io.Reader, w io.Writer, ext Downloader, _ Config
 			told.Store(true)
 			return nothing, nil
 		}
-		return serveService(ext, s, m)
+		todo, err := serveService(ext, s, m)
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context) (any, error) {
+			result, err := todo(ctx)
+			return result, authors(err)
+		}, nil
 	}
 	p.start(r, w, 1)
 	select {
@@ -63,6 +70,17 @@ func Run(ctx context.Context, r io.Reader, w io.Writer, ext Downloader, _ Config
 		return err
 	}
 	return nil
+}
+
+// authors makes an error of an extension's author one of the extension: 1007, as
+// any other way to fail.
+func authors(err error) error {
+	var typed *asset.Error
+	var wire *fault
+	if err == nil || errors.As(err, &typed) || errors.As(err, &wire) {
+		return err
+	}
+	return &asset.Error{Code: asset.CodeExtensionFailed, Op: "run extension of", Subject: string(AppID()), Message: err.Error(), Help: "see the extension's log"}
 }
 
 func nothing(context.Context) (any, error) { return nil, nil }

@@ -169,7 +169,7 @@ func TestSDKAnswersTheServiceAndAsksBackInTheMiddle(t *testing.T) {
 		t.Errorf("finished: %v", err)
 	}
 	err = s.BackgroundDownloadFailed(ctx, want[1], &asset.Error{Code: asset.CodeSizeMismatch, Op: "fetch", Message: "short"})
-	if e := asset.AsError(err); e.Code != asset.CodeInternal || !strings.Contains(e.Message, "plain [31m words") {
+	if e := asset.AsError(err); e.Code != asset.CodeExtensionFailed || !strings.Contains(e.Message, "plain [31m words") {
 		t.Errorf("failed: %#v", e)
 	}
 	a, err := s.ReceivedChallenge(ctx, want[1], Challenge{Method: "httpBasic"})

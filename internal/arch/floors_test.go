@@ -59,6 +59,7 @@ var testsOnly = map[string]bool{
 	"internal/arch":                  true,
 	"internal/conformance":           true,
 	"internal/fault":                 true,
+	"internal/fence/escape":          true,
 	"internal/fsx/crash":             true,
 	"internal/localapi/localapitest": true,
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"larder/internal/fence/escape"
 )
 
 // A file system of 192 MiB is filled up, by one file and by many: what the fence
@@ -16,7 +18,7 @@ func TestADiskIsNotFilled(t *testing.T) {
 		t.Skip("needs root and mkfs.ext4, to mount a file system from a file")
 	}
 	for _, layers := range levels {
-		for name, language := range map[string]string{Disk: "go", manyFiles: "python"} {
+		for name, language := range map[string]string{Disk: "go", escape.ManyFiles: "python"} {
 			t.Run(orBest(layers)+"/"+name, func(t *testing.T) {
 				w := newWorld(t)
 				group := filepath.Dir(w.container)
@@ -41,7 +43,7 @@ func TestADiskIsNotFilled(t *testing.T) {
 				switch {
 				case name == Disk && !strings.Contains(got.out, "held: after"):
 					t.Error("a single file met no limit")
-				case name == manyFiles && !strings.Contains(got.end.Why, "the disk is nearly full"):
+				case name == escape.ManyFiles && !strings.Contains(got.end.Why, "the disk is nearly full"):
 					t.Error("many files met no limit")
 				}
 			})

@@ -88,6 +88,7 @@ type app struct {
 	manifest manifest
 	keys     map[string]any // replace or, when nil, remove keys of Info.json
 	bare     bool           // no extension
+	script   []byte         // is the extension, in place of this test binary
 }
 
 func (w *world) bundle(a app) string {
@@ -114,7 +115,11 @@ func (w *world) bundle(a app) string {
 		w.writeJSON(filepath.Join(ext, "Info.json"), map[string]any{
 			"CFBundleIdentifier": a.id + ".loader", "CFBundleExecutable": "loader", "CFBundleVersion": "1",
 			"EXAppExtensionAttributes": map[string]any{"EXExtensionPointIdentifier": "com.apple.background-asset-downloader-extension"}})
-		w.linkSelf(filepath.Join(ext, "loader"))
+		if a.script != nil {
+			w.write(filepath.Join(ext, "loader"), a.script, 0o755)
+		} else {
+			w.linkSelf(filepath.Join(ext, "loader"))
+		}
 	}
 	text, err := json.Marshal(a.manifest)
 	if err != nil {

@@ -1,9 +1,16 @@
 #!/usr/bin/python3
-"""What a hostile extension would try, in Python; escape_linux_test.go is the same in Go."""
-import ctypes, os, socket, subprocess, sys, time
+"""What a hostile extension would try, in Python; try_linux.go is the same in Go."""
+import ctypes, json, os, socket, subprocess, sys, time
 
 E = os.environ
+said = []
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+def say(*words):
+    said.append(" ".join(map(str, words)))
+    if not extension:
+        print(said[-1], flush=True)
 
 
 def check(result):
@@ -41,6 +48,13 @@ def connect(family, kind, address):
     s.send(b"x")
 
 
+def resolve():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(2)
+    s.sendto(b"\1\2\1\0\0\1\0\0\0\0\0\0\6escape\7example\0\0\1\0\1", ("127.0.0.1", int(E["UDP"])))
+    s.recv(512)
+
+
 def listen():
     s = socket.socket()
     s.bind(("127.0.0.1", 0))
@@ -48,17 +62,17 @@ def listen():
 
 
 def fork_bomb():
-    end, n = time.time() + 5, 0
+    n = 0
     try:
-        while time.time() < end and n < 3000:
+        while n < 3000:  # what ends them is the fence, not the time
             if os.fork() == 0:
-                time.sleep(5)
+                time.sleep(120)
                 os._exit(0)
             n += 1
     except OSError as e:
-        print("held: after", n, e, flush=True)
+        say("held: after", n, e)
         return
-    print("ESCAPED", n, "processes", flush=True)
+    say("ESCAPED", n, "processes")
 
 
 def survivor():
@@ -78,7 +92,7 @@ def fill_memory():
     while len(hoard) < 200:
         hoard.append(bytearray(os.urandom(1 << 12) * (8 << 8)))
     time.sleep(1)
-    print("ESCAPED", len(hoard) * 8, "MiB", flush=True)
+    say("ESCAPED", len(hoard) * 8, "MiB")
 
 
 def fill_memfds():
@@ -100,8 +114,15 @@ def fill_disk(files):
                 raise OSError("short write")
             n += 1
     except OSError as e:
-        print("held: after", n, "MiB:", e, flush=True)
+        say("held: after", n, "MiB:", e)
     time.sleep(1)
+
+
+def write_lines():
+    for _ in range(1000):
+        sys.stdout.write("a line\n" * 1000)
+    sys.stdout.flush()
+    say("held: read to the end")
 
 
 tries = {
@@ -113,22 +134,49 @@ tries = {
     "attributes": [lambda: os.chmod(E["SECRET"], 0o666), lambda: os.stat(E["SECRET"])],
     "tcp": [lambda: connect(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", int(E["TCP"]))), listen],
     "udp": [lambda: connect(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", int(E["UDP"])))],
+    "dns": [resolve],
     "unix sockets": [lambda: connect(socket.AF_UNIX, socket.SOCK_STREAM, E["OWNER"]), lambda: connect(socket.AF_UNIX, socket.SOCK_STREAM, E["APP"])],
     "abstract sockets": [lambda: connect(socket.AF_UNIX, socket.SOCK_STREAM, "\0" + E["ABSTRACT"])],
     "trace": [lambda: check(libc.ptrace(16, int(E["VICTIM"]), 0, 0)), lambda: read("/proc/%s/mem" % E["VICTIM"]),
               lambda: read("/proc/%s/environ" % E["VICTIM"])],
-    "signals": [lambda: os.kill(int(E["VICTIM"]), 9), lambda: os.kill(os.getppid(), 9)],
+    "signals": [lambda: os.kill(int(E["VICTIM"]), 9), lambda: os.kill(int(E["SERVICE"]), 23), lambda: os.kill(os.getppid(), 9)],
     "sight": [lambda: os.stat("/proc/" + E["VICTIM"])],
     "memory files": [fill_memfds],
 }
-whole = {"processes": fork_bomb, "survivors": survivor, "memory": fill_memory, "disk": lambda: fill_disk(False), "disk, many files": lambda: fill_disk(True)}
+whole = {"processes": fork_bomb, "survivors": survivor, "memory": fill_memory, "disk": lambda: fill_disk(False), "disk, many files": lambda: fill_disk(True),
+         "lines": write_lines}
 
-name = E["ESCAPE"]
-if name in whole:
-    whole[name]()
-for n, attempt in enumerate(tries.get(name, [])):
-    try:
-        attempt()
-        print("ESCAPED", n, flush=True)
-    except (OSError, subprocess.SubprocessError) as e:
-        print("held:", n, e, flush=True)
+
+def attempt(name):
+    if name in whole:
+        whole[name]()
+    for n, one in enumerate(tries.get(name, [])):
+        try:
+            one()
+            say("ESCAPED", n)
+        except (OSError, subprocess.SubprocessError) as e:
+            say("held:", n, e)
+
+
+def downloads(params):
+    with open(params["manifestPath"]) as f:
+        job = json.load(f)
+    E.update(job["World"])
+    attempt(job["Escape"])
+    if job["Escape"] == "survivors":
+        time.sleep(3600)  # outlives the deadline as well
+    raise RuntimeError("; ".join(sorted(said)))
+
+
+extension = "LARDER_APP_ID" in E
+if not extension:
+    attempt(E["ESCAPE"])
+else:
+    for m in (m for m in map(json.loads, sys.stdin) if "id" in m):
+        error = {"code": -32601, "message": "unknown method"}
+        if m["method"] == "downloads":
+            try:
+                downloads(m["params"])
+            except Exception as e:
+                error = {"code": -32000, "message": str(e)}
+        print(json.dumps({"jsonrpc": "2.0", "id": m["id"], "error": error}), flush=True)

@@ -1,6 +1,8 @@
-package fence
+package escape
 
 import (
+	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -13,18 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostile is the program that tries to get out, in Go; testdata/escape.py is the same
-// in Python. Each attempt says "held" or "ESCAPED" in a line.
-func hostile() {
-	name := os.Getenv("ESCAPE")
+// Try makes the attempt called name, and says in lines what came of each part of
+// it. What it needs to know stands in the environment: the Vars of a World.
+func Try(name string, say func(line string)) {
 	if whole := wholes[name]; whole != nil {
-		whole()
+		whole(say)
 	}
 	for n, try := range attempts()[name] {
 		if err := try(); err != nil {
-			fmt.Println("held:", n, err)
+			say(fmt.Sprint("held: ", n, " ", err))
 		} else {
-			fmt.Println("ESCAPED", n)
+			say(fmt.Sprint("ESCAPED ", n))
 		}
 	}
 }
@@ -32,6 +33,7 @@ func hostile() {
 func attempts() map[string][]func() error {
 	env := os.Getenv
 	victim, _ := strconv.Atoi(env("VICTIM"))
+	service, _ := strconv.Atoi(env("SERVICE"))
 	pid := "/proc/" + env("VICTIM")
 	list := func(dir string) func() error { return func() error { _, err := os.ReadDir(dir); return err } }
 	linked := func(link func(string, string) error) func() error {
@@ -58,7 +60,16 @@ func attempts() map[string][]func() error {
 			}
 			return err
 		}},
-		UDP:             {dial("udp", "127.0.0.1:"+env("UDP"))},
+		UDP: {dial("udp", "127.0.0.1:"+env("UDP"))},
+		DNS: {func() error {
+			ask := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "udp", "127.0.0.1:"+env("UDP"))
+			}}
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			_, err := ask.LookupHost(ctx, "escape.example.")
+			return err
+		}},
 		UnixSockets:     {dial("unix", env("OWNER")), dial("unix", env("APP"))},
 		AbstractSockets: {dial("unix", "@"+env("ABSTRACT"))},
 		Trace: {func() error { return unix.PtraceAttach(victim) }, read(pid + "/mem"), read(pid + "/environ"), func() error {
@@ -66,9 +77,10 @@ func attempts() map[string][]func() error {
 			_, err := unix.ProcessVMReadv(victim, []unix.Iovec{{Base: &buffer[0], Len: 8}}, []unix.RemoteIovec{{Base: 0x400000, Len: 8}}, 0)
 			return err
 		}},
-		Signals: {func() error { return unix.Kill(victim, unix.SIGKILL) }, func() error { return unix.Kill(os.Getppid(), unix.SIGSTOP) }},
-		Sight:   {func() error { _, err := os.Stat(pid); return err }},
-		memoryFiles: {func() error {
+		Signals: {func() error { return unix.Kill(victim, unix.SIGKILL) }, func() error { return unix.Kill(service, unix.SIGURG) },
+			func() error { return unix.Kill(os.Getppid(), unix.SIGSTOP) }},
+		Sight: {func() error { _, err := os.Stat(pid); return err }},
+		MemoryFiles: {func() error {
 			for range 100 {
 				fd, err := unix.MemfdCreate("x", 0)
 				if err != nil {
@@ -83,34 +95,28 @@ func attempts() map[string][]func() error {
 	}
 }
 
-// Attempts beside those that are named after what a level holds.
-const (
-	memoryFiles = "memory files"
-	manyFiles   = "disk, many files"
-)
-
-var wholes = map[string]func(){
-	Processes: func() {
-		for n, end := 0, time.Now().Add(5*time.Second); time.Now().Before(end) && n < 3000; n++ {
-			if _, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "5"}, nil); err != nil {
-				fmt.Println("held: after", n, err)
+var wholes = map[string]func(say func(string)){
+	Processes: func(say func(string)) {
+		for n := range 3000 { // what ends them is the fence, not the time
+			if _, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "120"}, nil); err != nil {
+				say(fmt.Sprint("held: after ", n, " ", err))
 				return
 			}
 		}
-		fmt.Println("ESCAPED")
+		say("ESCAPED")
 	},
-	Survivors: func() {
+	Survivors: func(say func(string)) {
 		sh := exec.Command("/bin/sh", "-c", "while true; do echo x > heartbeat; sleep 0.02; done")
 		sh.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := sh.Start(); err != nil {
-			fmt.Println("held:", err)
+			say("held: " + err.Error())
 			return
 		}
 		for _, err := os.Stat("heartbeat"); err != nil; _, err = os.Stat("heartbeat") {
 			time.Sleep(10 * time.Millisecond)
 		}
 	},
-	Memory: func() {
+	Memory: func(say func(string)) {
 		taken := 0
 		for ; taken < 200; taken++ {
 			_, err := unix.Mmap(-1, 0, 8<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_POPULATE)
@@ -119,13 +125,20 @@ var wholes = map[string]func(){
 			}
 		}
 		time.Sleep(time.Second)
-		fmt.Println("ESCAPED", taken*8, "MiB")
+		say(fmt.Sprint("ESCAPED ", taken*8, " MiB"))
 	},
-	Disk:      func() { fill(false) },
-	manyFiles: func() { fill(true) },
+	Disk:      func(say func(string)) { fill(false, say) },
+	ManyFiles: func(say func(string)) { fill(true, say) },
+	Lines: func(say func(string)) {
+		out := bufio.NewWriterSize(os.NewFile(1, "stdout"), 1<<20)
+		for range 1_000_000 {
+			fmt.Fprintln(out, "a line")
+		}
+		say(fmt.Sprint("held: read to the end ", out.Flush()))
+	},
 }
 
-func fill(many bool) {
+func fill(many bool, say func(string)) {
 	block := make([]byte, 1<<20)
 	var f *os.File
 	var err error
@@ -137,7 +150,7 @@ func fill(many bool) {
 			_, err = f.Write(block)
 		}
 		if err != nil {
-			fmt.Println("held: after", n, "MiB:", err)
+			say(fmt.Sprint("held: after ", n, " MiB: ", err))
 			break
 		}
 	}
