@@ -66,6 +66,20 @@ type ServiceStatus struct {
 	Version string `json:"version"`
 	PID     int    `json:"pid"`
 	DataDir string `json:"dataDir"`
+	// Fence tells how far extensions are held in; nil when no processes are run.
+	Fence *FenceStatus `json:"fence,omitempty"`
+}
+
+// FenceStatus is what an extension cannot get out of, on this machine.
+type FenceStatus struct {
+	Level   string     `json:"level"`   // the layers that stand, as "namespaces+landlock+seccomp"
+	Missing []FenceGap `json:"missing"` // empty when all is held
+}
+
+// FenceGap is one thing that the fence does not hold, as "udp", and why.
+type FenceGap struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
 }
 
 // AppStatus describes one app.

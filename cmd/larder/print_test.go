@@ -67,3 +67,18 @@ func TestExitCodeFollowsTheErrorThroughItsChain(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFenceIsToldWithWhatItLacks(t *testing.T) {
+	if fenceLines(nil) != nil {
+		t.Error("a service that runs no processes has no fence to tell of")
+	}
+	full := asset.FenceStatus{Level: "namespaces+landlock+seccomp"}
+	if d := cmp.Diff([]string{"", "extensions are held by namespaces+landlock+seccomp"}, fenceLines(&full)); d != "" {
+		t.Error(d)
+	}
+	less := asset.FenceStatus{Level: "landlock", Missing: []asset.FenceGap{{What: "udp", Why: "old"}, {What: "sight", Why: "no namespaces"}}}
+	want := []string{"", "extensions are held by landlock; not held:", "  udp    old", "  sight  no namespaces"}
+	if d := cmp.Diff(want, fenceLines(&less)); d != "" {
+		t.Error(d)
+	}
+}

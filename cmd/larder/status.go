@@ -35,7 +35,11 @@ of each app; with one, all of them. The JSON form is that of the local API and s
 			case c.json:
 				return c.document(st)
 			}
-			for _, line := range overview(st, most(id)) {
+			lines := overview(st, most(id))
+			if id == "" {
+				lines = append(lines, fenceLines(st.Service.Fence)...)
+			}
+			for _, line := range lines {
 				c.say("%s", line)
 			}
 			return nil
@@ -77,6 +81,21 @@ func overview(st asset.Status, most int) []string {
 		out = append(out, downloadLines(a, most)...)
 	}
 	return out
+}
+
+// fenceLines tell how far extensions are held in, and why not further.
+func fenceLines(f *asset.FenceStatus) []string {
+	if f == nil {
+		return nil
+	}
+	if len(f.Missing) == 0 {
+		return []string{"", "extensions are held by " + f.Level}
+	}
+	var t table
+	for _, m := range f.Missing {
+		t.add(m.What, m.Why)
+	}
+	return append([]string{"", "extensions are held by " + f.Level + "; not held:"}, t.lines("  ")...)
 }
 
 // ranks sort what a person wants to see first to the top.

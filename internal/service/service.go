@@ -24,6 +24,7 @@ import (
 	"larder/internal/dirs"
 	"larder/internal/dispatch"
 	"larder/internal/exthost"
+	"larder/internal/fence"
 	"larder/internal/fsx"
 	"larder/internal/localapi"
 	"larder/internal/policy"
@@ -160,6 +161,17 @@ func configuration(op, subject string, err error) error {
 func (s *Service) self() asset.ServiceStatus {
 	return asset.ServiceStatus{Version: s.config.Version, PID: os.Getpid(), DataDir: s.config.Dirs.Data}
 }
+
+// fenced is asked of the machine when somebody first wants to know: that takes a
+// process.
+var fenced = sync.OnceValue(func() *asset.FenceStatus {
+	level := fence.Probe()
+	f := &asset.FenceStatus{Level: level.Name, Missing: []asset.FenceGap{}}
+	for _, m := range level.Missing {
+		f.Missing = append(f.Missing, asset.FenceGap{What: m.What, Why: m.Why})
+	}
+	return f
+})
 
 // recover puts back what was running, and sweeps what belongs to no app.
 func (s *Service) recover(ctx context.Context) error {

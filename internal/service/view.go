@@ -12,6 +12,9 @@ import (
 // Status describes all apps, or one, with their downloads as they are now.
 func (s *Service) Status(ctx context.Context, id asset.AppID) (asset.Status, error) {
 	st := asset.Status{Service: s.self(), Apps: []asset.AppStatus{}}
+	if s.config.Extensions == nil {
+		st.Service.Fence = fenced()
+	}
 	st.Device, _ = s.device.Facts()
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		var list []apps.App
