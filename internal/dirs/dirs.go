@@ -48,7 +48,14 @@ func runFor(data string) string {
 	if len(run) <= maxSocketPath || runtime.GOOS == "windows" {
 		return run
 	}
-	return filepath.Join("/tmp", "larder-"+strconv.Itoa(os.Getuid()), Short(data))
+	return filepath.Join(Shared(), Short(data))
+}
+
+// Shared is the folder in which this user's data directories with long paths have
+// their Run, one beside the other; what a killed service left there is swept by the
+// next one of the user. Windows has none: its pipes are no files.
+func Shared() string {
+	return filepath.Join("/tmp", "larder-"+strconv.Itoa(os.Getuid()))
 }
 
 func configuration(op, subject string, err error) error {

@@ -183,7 +183,7 @@ func executable(t *testing.T) string {
 	return self
 }
 
-// run runs the hostile program to its end, or for a minute.
+// run runs the hostile program to its end, or for three minutes.
 func (w *world) run(t *testing.T, name, language, layers string) (o outcome) {
 	t.Helper()
 	return w.runProgram(t, w.program(t, language), append(w.env, "ESCAPE="+name), layers)
@@ -206,7 +206,7 @@ func (w *world) runProgram(t *testing.T, path string, env []string, layers strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(time.Minute, p.Kill)
+	timer := time.AfterFunc(3*time.Minute, p.Kill)
 	defer timer.Stop()
 	text, _ := io.ReadAll(io.LimitReader(r, 1<<20))
 	return outcome{string(text), p.Ending(), p.Level()}

@@ -191,8 +191,10 @@ func smallDisk(t *testing.T, dir string) (mounted string) {
 	return mounted
 }
 
-// tryOut makes the extension's own attempt, in Go; what came of it is its error.
-func tryOut(m manifest) error {
+// The extension's own attempt, in Go; what came of it is its error.
+func init() { tryOut = tryEscape }
+
+func tryEscape(m manifest) error {
 	for name, value := range m.World {
 		if err := os.Setenv(name, value); err != nil {
 			return err

@@ -263,7 +263,7 @@ func (s *Service) Close() {
 	s.busy.stop()
 	s.dispatcher.Close()
 	s.work.Wait()
-	s.sockets.removeAll()
+	s.sockets.clear(s.config.Dirs.Run)
 	s.db.Close()
 	s.lock.Unlock()
 	s.lock = nil

@@ -3,13 +3,18 @@ package service
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
+	"syscall"
+	"time"
 
 	"larder/asset"
 	"larder/internal/apps"
 	"larder/internal/db"
+	"larder/internal/dirs"
 	"larder/internal/localapi"
 )
 
@@ -38,6 +43,11 @@ func (s *Service) listen(ctx context.Context) error {
 		return err
 	}
 	s.work.Go(func() { s.served(s.server.ServeOwner(ln)) })
+	if runtime.GOOS != "windows" {
+		if err := sweepRun(dirs.Shared(), s.config.Dirs.Run); err != nil {
+			s.config.Log.Warn("sockets of services that were killed could not be removed", "error", err)
+		}
+	}
 	return nil
 }
 
@@ -78,6 +88,41 @@ func (x *sockets) removeAll() {
 	for _, path := range x.apps {
 		os.Remove(path)
 	}
+}
+
+// clear removes the sockets of apps and, when they are empty then, their folders.
+func (x *sockets) clear(run string) {
+	x.removeAll()
+	os.Remove(filepath.Join(run, "apps"))
+	os.Remove(run)
+}
+
+// orphaned is how long nothing must have changed in a folder of sockets that nobody
+// answers on: a service makes the folder a moment before it listens.
+const orphaned = time.Minute
+
+// sweepRun removes the folders beside own that services left which were killed, and
+// whose data directory may never see another: see dirs.Shared.
+func sweepRun(shared, own string) error {
+	entries, err := os.ReadDir(shared)
+	if missing(err) {
+		return nil
+	}
+	for _, e := range entries {
+		run := filepath.Join(shared, e.Name())
+		info, ierr := e.Info()
+		if ierr != nil || !e.IsDir() || run == own || time.Since(info.ModTime()) < orphaned {
+			continue
+		}
+		conn, derr := net.DialTimeout("unix", filepath.Join(run, "owner.sock"), time.Second)
+		switch {
+		case derr == nil:
+			conn.Close()
+		case errors.Is(derr, syscall.ECONNREFUSED) || missing(derr):
+			err = errors.Join(err, os.RemoveAll(run))
+		}
+	}
+	return err
 }
 
 // sweep removes the folders of apps and groups that are not known: what an
