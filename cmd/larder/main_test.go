@@ -34,9 +34,12 @@ func TestMain(m *testing.M) {
 	})
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+
+// runScripts runs all scripts in dir.
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		Setup:               setUp,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -44,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"serve": serveCommand, "hold": holdCommand, "release": releaseCommand, "manifest": manifestCommand,
 			"bundle": bundleCommand, "await": awaitCommand, "exits": exitsCommand, "terminate": terminateCommand,
 			"crash": crashCommand, "jsonkeys": jsonKeysCommand, "nofiles": noFilesCommand,
+			"page": pageCommand, "prints": printsCommand, "loader": loaderCommand,
 		},
 	})
 }

@@ -27,6 +27,12 @@ func (w *world) startBinary() (pid int) {
 		w.Fatalf("%v\n%s", err, out)
 	}
 	cmd := exec.Command(bin, "service", "run", "--data", w.dirs.Data)
+	log, err := os.Create(filepath.Join(filepath.Dir(bin), "service.log"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { log.Close() })
+	w.log, cmd.Stderr = log.Name(), log
 	if err := cmd.Start(); err != nil {
 		w.Fatal(err)
 	}

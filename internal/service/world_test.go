@@ -30,6 +30,7 @@ type world struct {
 	server *fault.Server
 	config Config
 	client *localapi.Client
+	log    string // of the real program
 	stop   func()
 }
 
@@ -198,12 +199,17 @@ func (w *world) install(a app) asset.AppID {
 // open waits until the gate is open and everything handed over, and gives the last progress.
 func (w *world) open(id asset.AppID) asset.Progress {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), 2*time.Minute)
+	return w.openWithin(2*time.Minute, id)
+}
+
+func (w *world) openWithin(patience time.Duration, id asset.AppID) asset.Progress {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), patience)
 	defer cancel()
 	var last asset.Progress
 	for p, err := range w.client.Progress(ctx, id) {
 		if err != nil {
-			w.Fatalf("following %s: %v (last %+v)", id, err, last)
+			w.Fatalf("following %s: %v (last %s)", id, err, pretty(last))
 		}
 		last = p
 	}
