@@ -19,6 +19,10 @@ const (
 	essentialOffline = 5 * time.Second
 	essentialServer  = time.Minute // of server errors that name no time
 	diskTries        = 3
+	// repeats is how often in a row the same bytes may come and break off before an
+	// essential download gives up: a server that cuts each answer short and lets none
+	// be continued sends them for ever.
+	repeats = 8
 )
 
 // finished writes the good end of a download.
@@ -45,9 +49,11 @@ func (d *Dispatcher) failed(ctx context.Context, r *run, held transfer.Held, f *
 		d.wait(r, stopped(context.Cause(ctx), now), r.Attempts, time.Time{})
 		return
 	}
-	attempts := r.Attempts + 1
-	if f.Progressed {
+	attempts, gained := r.Attempts+1, f.Progressed && held.Bytes > r.Bytes
+	if gained {
 		attempts = 1
+	}
+	if f.Progressed {
 		d.hosts.reached(r.Host)
 	}
 	since := d.troubleSince(r, f, now)
@@ -56,7 +62,7 @@ func (d *Dispatcher) failed(ctx context.Context, r *run, held transfer.Held, f *
 		d.giveUp(r, f)
 		return
 	}
-	next := now.Add(pause(r, f, urgent, attempts))
+	next := now.Add(pause(r, f, gained, urgent, attempts))
 	if f.NotBefore.After(next) {
 		next = f.NotBefore
 	}
@@ -97,7 +103,10 @@ func giveUp(f *transfer.Failure, urgent bool, attempts int, lasted time.Duration
 	case transfer.KindDisk:
 		return attempts >= diskTries
 	case transfer.KindConnectivity:
-		return urgent && !f.Progressed && lasted >= essentialOffline
+		if f.Progressed {
+			return urgent && attempts > repeats
+		}
+		return urgent && lasted >= essentialOffline
 	case transfer.KindServer:
 		return urgent && f.NotBefore.IsZero() && lasted >= essentialServer
 	}
@@ -114,11 +123,11 @@ func (d *Dispatcher) urgent(r *run) bool {
 	return gated && r.app.Bundle.EssentialFailure != bundle.FailureWait
 }
 
-func pause(r *run, f *transfer.Failure, urgent bool, attempts int) time.Duration {
+func pause(r *run, f *transfer.Failure, gained, urgent bool, attempts int) time.Duration {
 	switch {
 	case f.Kind == transfer.KindSpace:
 		return spaceCheck
-	case f.Kind == transfer.KindConnectivity && f.Progressed:
+	case f.Kind == transfer.KindConnectivity && gained:
 		return 200 * time.Millisecond // the connection broke in the middle: take up at once
 	case urgent: // somebody waits, and for a few seconds only
 		most := min(250*time.Millisecond<<min(attempts, 6), time.Second)

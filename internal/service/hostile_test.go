@@ -42,6 +42,13 @@ func TestBadInputIsToldAndTheRestGoesOn(t *testing.T) {
 		{"garbage instead of HTTP", app{}, func(w *world, d *asset.Download) {
 			w.server.Handle("/"+d.Identifier, w.server.Raw(strings.Repeat("\x00\xff garbage ", 1000)))
 		}, outcome{asset.WhyEssential, asset.CodeNetwork}},
+		{"a body that breaks at its end, each time", app{}, func(w *world, d *asset.Download) {
+			w.server.Handle("/"+d.Identifier, w.server.Raw("HTTP/1.1 200 OK\r\nETag: \"a\"\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n"+strings.Repeat("x", 1000)+"\r\nno chunk"))
+		}, outcome{asset.WhyEssential, asset.CodeNetwork}},
+		{"a body cut in the middle that cannot be continued, each time", app{}, func(w *world, d *asset.Download) {
+			w.server.Handle("/"+d.Identifier, w.server.Raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"+strings.Repeat("x", 500)))
+		}, outcome{asset.WhyEssential, asset.CodeNetwork}},
+		{"a manifest cut in the middle, each time", app{keys: map[string]any{"BAManifestURL": "/cut"}}, nil, outcome{asset.WhyManifest, asset.CodeNetwork}},
 		{"a server that never answers", app{}, func(w *world, d *asset.Download) {
 			w.server.Handle("/"+d.Identifier, w.server.Hang())
 		}, outcome{asset.WhyEssential, asset.CodeNetwork}},
@@ -65,6 +72,7 @@ func TestBadInputIsToldAndTheRestGoesOn(t *testing.T) {
 			w.start()
 			w.server.Put("/huge", fault.File{Content: fault.Content(1, 65<<20)})
 			w.server.Put("/hugechunked", fault.File{Content: fault.Content(1, 65<<20), Chunked: true})
+			w.server.Handle("/cut", w.server.Raw("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"))
 			w.server.Put("/garbage", fault.File{Content: fault.Content(2, 5000)})
 			if u, ok := c.app.keys["BAManifestURL"].(string); ok {
 				c.app.keys = map[string]any{"BAManifestURL": w.server.URL + u}
