@@ -142,6 +142,7 @@ func (w *world) hostileBundles(dir string) (paths []string) {
 // A hostile bundle, extension or server neither ends the service nor makes it
 // exceed 64 MiB: the real program is measured by the kernel's own high-water mark.
 func TestAHostileWorldNeitherEndsTheServiceNorMakesItLarge(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	pid := w.startBinary()
 	names := map[asset.AppID]string{}
