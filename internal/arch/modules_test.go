@@ -37,9 +37,12 @@ var homes = map[string]home{
 		product: []string{"cmd/larder", "internal/service", "internal/fence", "internal/localapi", "internal/device", "internal/fsx"},
 		tests:   []string{"*"},
 	},
-	"github.com/tetratelabs/wazero": {product: []string{"internal/fence"}},
-	"golang.org/x/time":             {product: impure()},
-	"golang.org/x/text":             {product: []string{"internal/language"}},
+	"github.com/tetratelabs/wazero":                     {product: []string{"internal/fence"}},
+	"golang.org/x/time":                                 {product: impure()},
+	"golang.org/x/text":                                 {product: []string{"internal/language"}},
+	"github.com/theupdateframework/go-tuf/v2":           {product: []string{"internal/trust"}},
+	"github.com/sigstore/sigstore":                      {product: []string{"internal/trust"}}, // go-tuf's signers
+	"github.com/secure-systems-lab/go-securesystemslib": {product: []string{"internal/trust"}}, // key files sealed by a passphrase
 
 	"github.com/rogpeppe/go-internal/lockedfile": {product: []string{"internal/fsx"}},
 	"github.com/rogpeppe/go-internal/testscript": anyTest,
