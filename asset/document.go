@@ -70,10 +70,10 @@ func readJSON(op string, data []byte, limit int) (*node, *Faults) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) // some editors of Windows begin so
 	switch {
 	case len(data) > limit:
-		faults.put(Fault{Problem: fmt.Sprintf("it is longer than %d bytes", limit), Mend: "shorten it; patterns can stand for many files, and files of a pack for userInfo"})
+		faults.Add(Fault{Problem: fmt.Sprintf("it is longer than %d bytes", limit), Mend: "shorten it; patterns can stand for many files, and files of a pack for userInfo"})
 		return nil, faults
 	case !utf8.Valid(data):
-		faults.put(Fault{Problem: "it is not UTF-8", Mend: "save it as UTF-8"})
+		faults.Add(Fault{Problem: "it is not UTF-8", Mend: "save it as UTF-8"})
 		return nil, faults
 	}
 	r := reader{data: withoutComments(data), faults: faults, line: 1}
@@ -94,7 +94,7 @@ func readJSON(op string, data []byte, limit int) (*node, *Faults) {
 		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
 			at = syntax.Offset
 		}
-		faults.put(Fault{Line: r.lineAt(at), Problem: "it is not JSON: " + problem, Mend: `write JSON; "//" comments are accepted`})
+		faults.Add(Fault{Line: r.lineAt(at), Problem: "it is not JSON: " + problem, Mend: `write JSON; "//" comments are accepted`})
 		return nil, faults
 	}
 	return n, faults
@@ -287,7 +287,7 @@ func (e *Faults) known(n *node, keys ...string) {
 func (e *Faults) needs(n *node, key, mend string) *node {
 	m := n.member(key)
 	if m == nil {
-		e.put(Fault{Line: n.line, Key: strings.TrimPrefix(n.path+"."+key, "."), Problem: "it is missing", Mend: mend})
+		e.Add(Fault{Line: n.line, Key: strings.TrimPrefix(n.path+"."+key, "."), Problem: "it is missing", Mend: mend})
 	}
 	return m
 }

@@ -60,7 +60,8 @@ func (e *Faults) Unwrap() error {
 	return out
 }
 
-func (e *Faults) put(f Fault) {
+// Add notes a fault.
+func (e *Faults) Add(f Fault) {
 	if len(e.List) == maxFaults {
 		e.Omitted++
 		return
@@ -70,14 +71,14 @@ func (e *Faults) put(f Fault) {
 }
 
 func (e *Faults) add(n *node, problem, mend string) {
-	e.put(Fault{Line: n.line, Key: n.path, Value: n.value(), Problem: problem, Mend: mend})
+	e.Add(Fault{Line: n.line, Key: n.path, Value: n.value(), Problem: problem, Mend: mend})
 }
 
 // Check adds a fault of a key if problem is an error: for readers that judge more
 // than the form of a document.
 func (e *Faults) Check(key, value string, problem error) {
 	if problem != nil {
-		e.put(Fault{Key: key, Value: value, Problem: problem.Error(), Mend: "correct it where the document was made"})
+		e.Add(Fault{Key: key, Value: value, Problem: problem.Error(), Mend: "correct it where the document was made"})
 	}
 }
 

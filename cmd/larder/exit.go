@@ -20,6 +20,7 @@ const (
 	exitData        = 65
 	exitNotFound    = 66
 	exitUnavailable = 69
+	exitExists      = 73
 	exitNotNow      = 75
 	exitInterrupted = 130
 )
@@ -34,9 +35,11 @@ var exits = []struct {
 	{exitOK, "done", nil},
 	{exitFailure, "it failed", nil},
 	{exitUsage, "the command line is wrong", []asset.Code{asset.CodeBadRequest}},
-	{exitData, "the bundle has faults, or the configuration is wrong", []asset.Code{asset.CodeConfiguration, asset.CodeSignature, asset.CodeDownloadInvalid}},
-	{exitNotFound, "there is no such app, bundle or download", []asset.Code{asset.CodeNotFound, asset.CodeDownloadDoesNotExist}},
+	{exitData, "a bundle, manifest or pack has faults, or the configuration is wrong", []asset.Code{asset.CodeConfiguration, asset.CodeSignature, asset.CodeDownloadInvalid,
+		asset.CodeSizeMismatch, asset.CodeHashMismatch, asset.CodePathCollision, asset.CodeTooLarge, asset.CodeDoesNotFit}},
+	{exitNotFound, "there is no such app, bundle, download or file", []asset.Code{asset.CodeNotFound, asset.CodeDownloadDoesNotExist}},
 	{exitUnavailable, "the service cannot be reached or started", []asset.Code{asset.CodeConnectionInvalid, asset.CodeConnectionNotAccepted}},
+	{exitExists, "the output is there already; --force replaces it", nil},
 	{exitNotNow, "not in the present state: try again later", []asset.Code{asset.CodeState, asset.CodeAlreadyScheduled, asset.CodeNotScheduled}},
 	{exitInterrupted, "interrupted by Ctrl-C or SIGTERM", nil},
 }
@@ -49,6 +52,11 @@ func (e *usageError) Error() string { return e.message }
 func wrongUse(cmd *cobra.Command, message string) *usageError {
 	return &usageError{message, fmt.Sprintf("usage: %s (more with %q)", cmd.UseLine(), cmd.CommandPath()+" --help")}
 }
+
+// existsError is an output that is there already.
+type existsError struct{ name string }
+
+func (e *existsError) Error() string { return "write " + e.name + ": it is there already" }
 
 // told is the end of a command that has said all there is to say.
 type told struct{ exit int }
@@ -66,11 +74,14 @@ func (c *cli) report(err error) int {
 		return exit
 	}
 	var usage *usageError
+	var exists *existsError
 	var typed *asset.Error
 	message := err.Error()
 	switch {
 	case errors.As(err, &usage):
 		help = usage.help
+	case errors.As(err, &exists):
+		help = "say --force to replace it"
 	case errors.As(err, &typed):
 		help = typed.Help
 	case err == context.Canceled:
@@ -86,6 +97,7 @@ func (c *cli) report(err error) int {
 func exitOf(err error) int {
 	var done told
 	var usage *usageError
+	var exists *existsError
 	var typed *asset.Error
 	switch {
 	case err == nil:
@@ -94,6 +106,8 @@ func exitOf(err error) int {
 		return done.exit
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, &exists):
+		return exitExists
 	case errors.As(err, &typed):
 		for _, e := range exits {
 			if slices.Contains(e.codes, typed.Code) {

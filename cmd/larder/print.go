@@ -71,10 +71,16 @@ func sentence(r *asset.Reason) string {
 	return r.Message + " (" + r.Unblock + ")"
 }
 
-// counted is "1 file" or "3 files".
+// counted is "1 file" or "3 files", "3 entries" or "3 mismatches".
 func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if strings.HasSuffix(noun, "ch") {
+		return fmt.Sprintf("%d %ses", n, noun)
+	}
+	if stem, ok := strings.CutSuffix(noun, "try"); ok {
+		return fmt.Sprintf("%d %stries", n, stem)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -21,7 +21,8 @@ var floors = [][]string{
 	{"internal/demo"},
 	{"internal/service", "internal/host"}, // what a device knows of a host came over HTTP
 	{"internal/publish"},
-	{"internal/dispatch", "internal/courier"}, // run the queue; talk to extensions
+	{"internal/packing", "internal/depot", "internal/patching", "internal/chart"}, // files to packs; scripts of Steam; what updates cost; drawn
+	{"internal/dispatch", "internal/courier"},                                     // run the queue; talk to extensions
 	{"client"},
 	{"internal/apps"},
 	{"internal/queue"},
