@@ -1,23 +1,31 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"larder/asset"
+	"larder/internal/chart"
 	"larder/internal/policy"
 	"larder/pack"
 )
 
 func (c *cli) packInspectCommand() *cobra.Command {
-	return withExits(c.printsJSON(&cobra.Command{
+	var page output
+	cmd := &cobra.Command{
 		Use: "inspect PACK", Short: "Tell what a pack is and what lies in it", Args: takes(1, 1),
 		Long: "Tell what a pack is and what lies in it. Only the index is read, and what it says is taken for true; \"larder pack\n" +
 			"verify\" proves it.",
-		RunE: func(_ *cobra.Command, args []string) error { return c.inspect(args[0]) },
-	}, "print as JSON"), exitData, exitNotFound)
+		RunE: func(cmd *cobra.Command, args []string) error { return c.inspect(cmd.Context(), args[0], page) },
+	}
+	page.pageFlags(cmd)
+	return withExits(c.printsJSON(cmd, "print as JSON"), exitData, exitNotFound, exitExists)
 }
 
 // inspected is what "pack inspect --json" prints.
@@ -34,7 +42,7 @@ type inspected struct {
 	Entries       []pack.Entry    `json:"entries"`
 }
 
-func (c *cli) inspect(name string) error {
+func (c *cli) inspect(ctx context.Context, name string, page output) error {
 	p, err := openPack(name)
 	if err != nil {
 		return err
@@ -52,26 +60,17 @@ func (c *cli) inspect(name string) error {
 		}
 		out.Entries = append(out.Entries, e)
 	}
+	head := headOf(out, m)
+	if page.name != "" {
+		err := page.write(ctx, func(w io.Writer) error { return chart.Write(w, packPage(name, head, out.Entries)) })
+		if err != nil {
+			return err
+		}
+	}
 	if c.json {
 		return c.document(out)
 	}
-	var head, list table
-	if m != nil {
-		head.add("pack", string(m.AssetPackID))
-		head.add("policy", policyText(m.DownloadPolicy))
-		head.add("platforms", platformText(m.Platforms))
-		if m.Language != "" {
-			head.add("language", m.Language)
-		}
-	} else {
-		head.add("pack", "without a packaging manifest")
-	}
-	head.add("content", t.Content.String())
-	head.add("size", fmt.Sprintf("%s, %s of it the index", policy.Bytes(t.Size), policy.Bytes(t.IndexSize)))
-	head.add("installed", policy.Bytes(t.InstalledSize)+", "+counted(t.Entries, "entry"))
-	if out.IndexOnly {
-		head.add("frames", "not here: this is the index alone")
-	}
+	var list table
 	list.right = []int{0}
 	for _, e := range out.Entries {
 		size := ""
@@ -88,6 +87,52 @@ func (c *cli) inspect(name string) error {
 		c.say("%s", line)
 	}
 	return nil
+}
+
+// headOf is what is said of the pack as a whole.
+func headOf(out inspected, m *asset.PackagingManifest) (head table) {
+	if m != nil {
+		head.add("pack", string(m.AssetPackID))
+		head.add("policy", policyText(m.DownloadPolicy))
+		head.add("platforms", platformText(m.Platforms))
+		if m.Language != "" {
+			head.add("language", m.Language)
+		}
+	} else {
+		head.add("pack", "without a packaging manifest")
+	}
+	head.add("content", out.Content.String())
+	head.add("size", fmt.Sprintf("%s, %s of it the index", policy.Bytes(out.Size), policy.Bytes(out.IndexSize)))
+	head.add("installed", policy.Bytes(out.InstalledSize)+", "+counted(len(out.Entries), "entry"))
+	if out.IndexOnly {
+		head.add("frames", "not here: this is the index alone")
+	}
+	return head
+}
+
+func packPage(name string, head table, entries []pack.Entry) chart.Page {
+	p := chart.Page{Title: "What lies in " + name, Size: policy.Bytes, Legend: []chart.Legend{{Class: "file", Text: "file"}, {Class: "program", Text: "executable"}},
+		Head: []string{"File", "Size", "Kind"}}
+	for _, row := range head.rows {
+		p.Facts = append(p.Facts, [2]string{row[0], row[1]})
+	}
+	largest := []pack.Entry{}
+	for _, e := range entries {
+		if !e.Kind.Regular() || e.Size == 0 {
+			continue
+		}
+		class := "file"
+		if e.Kind == pack.KindExecutable {
+			class = "program"
+		}
+		p.Boxes = append(p.Boxes, chart.Box{Path: e.Path, Bytes: e.Size, Class: class})
+		largest = append(largest, e)
+	}
+	slices.SortStableFunc(largest, func(a, b pack.Entry) int { return cmp.Compare(b.Size, a.Size) })
+	for _, e := range largest[:min(len(largest), shownRows)] {
+		p.Rows = append(p.Rows, []string{e.Path, policy.Bytes(e.Size), string(e.Kind)})
+	}
+	return p
 }
 
 // manifest is the packaging manifest in the pack, or nil: other builders may put
