@@ -5,16 +5,17 @@ type EventType string
 
 // The kinds of events. Readers ignore kinds they do not know.
 const (
-	EventSnapshot EventType = "snapshot" // first line, and after a resync: Status is set
-	EventResync   EventType = "resync"   // the reader was too slow; a snapshot follows
-	EventApp      EventType = "app"      // an app's state or gate changed: AppState holds it, without downloads
-	EventRemoved  EventType = "removed"  // the app was uninstalled
-	EventBegan    EventType = "began"    // a download started or resumed (classic §4.4)
-	EventPaused   EventType = "paused"   // a download stopped for now; Reason says why
-	EventProgress EventType = "progress"
-	EventFinished EventType = "finished"
-	EventFailed   EventType = "failed"
-	EventDevice   EventType = "device" // a fact of the device changed: Device holds all; readers of one app hear none
+	EventSnapshot  EventType = "snapshot" // first line, and after a resync: Status is set
+	EventResync    EventType = "resync"   // the reader was too slow; a snapshot follows
+	EventApp       EventType = "app"      // an app's state or gate changed: AppState holds it, without downloads
+	EventRemoved   EventType = "removed"  // the app was uninstalled
+	EventBegan     EventType = "began"    // a download started or resumed (classic §4.4)
+	EventPaused    EventType = "paused"   // a download stopped for now; Reason says why
+	EventProgress  EventType = "progress"
+	EventFinished  EventType = "finished"
+	EventFailed    EventType = "failed"
+	EventChallenge EventType = "challenge" // a server demands authentication; told to delegates alone (classic §4.4)
+	EventDevice    EventType = "device"    // a fact of the device changed: Device holds all; readers of one app hear none
 )
 
 // Event is one line of GET /v1/events. Seq rises by one per event of a service

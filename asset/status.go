@@ -93,6 +93,10 @@ type AppStatus struct {
 	Signed    bool             `json:"signed"`
 	Downloads []DownloadStatus `json:"downloads"`
 	Packs     []PackStatus     `json:"packs"`
+	// What is left of the two allowances at this moment, in bytes (classic §2.6);
+	// nil when the app is unrestricted, and in events.
+	RestrictedDownloadSizeRemaining          *int64 `json:"restrictedDownloadSizeRemaining,omitempty"`
+	RestrictedEssentialDownloadSizeRemaining *int64 `json:"restrictedEssentialDownloadSizeRemaining,omitempty"`
 	// Check is set for apps with an extension, except in events.
 	Check *CheckStatus `json:"check,omitempty"`
 }

@@ -28,7 +28,8 @@ func (m *DownloadManager) Schedule(ctx context.Context, d asset.URLDownload) (as
 	return m.api.Schedule(ctx, d)
 }
 
-// StartForeground starts d now, regardless of battery or network, or promotes
+// StartForeground starts d now, regardless of battery or network (unless the
+// person said that nothing may use a metered one), or promotes
 // the scheduled download of that identifier: it goes on from the bytes held
 // (classic §4.2). It falls back to the background when this manager closes. Code
 // 51 unless SetActive(true) was called.

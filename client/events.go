@@ -12,13 +12,31 @@ import (
 
 // Event is one call of a delegate (classic §4.4).
 type Event struct {
-	Type     asset.EventType // began, paused, progress, finished or failed
+	Type     asset.EventType // began, paused, progress, challenge, finished or failed
 	Download asset.Download
 	Status   asset.DownloadStatus
 	// FilePath is where a finished file lies. It has to be moved away before the
 	// event is done with; it is removed afterwards (classic §7).
 	FilePath string
 	Err      *asset.Error // failed
+	// Challenge is what a server demands of the app (classic §2.7). Answer it with
+	// Answer before the loop goes on; otherwise it is passed on to the extension.
+	Challenge *asset.Challenge
+
+	answer func(context.Context, asset.ChallengeAnswer) error
+}
+
+// Answer answers the event's challenge; the first answer counts. Code 1014 when
+// it is wrong, 1013 when the challenge is not open any more, 1015 for an event of
+// another type.
+func (e Event) Answer(ctx context.Context, a asset.ChallengeAnswer) error {
+	if e.answer == nil {
+		return &asset.Error{Code: asset.CodeState, Op: "answer challenge", Message: "the event is no challenge"}
+	}
+	if ctx == nil {
+		return badCall("answer challenge", noContext)
+	}
+	return e.answer(ctx, a)
 }
 
 // Events makes this process the app's delegate for every event, as long as the
@@ -27,7 +45,7 @@ type Event struct {
 // a break, the last one is offered again, to the next delegate or the extension.
 // A restart of the service is waited for; an error ends the loop.
 func (m *DownloadManager) Events(ctx context.Context) iter.Seq2[Event, error] {
-	return m.follow(ctx, asset.EventBegan, asset.EventPaused, asset.EventProgress, asset.EventFinished, asset.EventFailed)
+	return m.follow(ctx, asset.EventBegan, asset.EventPaused, asset.EventProgress, asset.EventChallenge, asset.EventFinished, asset.EventFailed)
 }
 
 func (m *DownloadManager) follow(ctx context.Context, handles ...asset.EventType) iter.Seq2[Event, error] {
@@ -65,6 +83,7 @@ const reconnect = 500 * time.Millisecond
 
 // watch follows one session; again is true when the service went away.
 func (m *DownloadManager) watch(ctx context.Context, handles []asset.EventType, yield func(Event, error) bool) (again bool, err error) {
+	var session string
 	for l, err := range m.api.Connect(ctx, handles...) {
 		if err != nil {
 			if ctx.Err() != nil {
@@ -73,11 +92,22 @@ func (m *DownloadManager) watch(ctx context.Context, handles []asset.EventType, 
 			return errors.Is(err, asset.Sentinel(asset.CodeConnectionInvalid)), err
 		}
 		if l.Session != "" {
+			session = l.Session
 			continue
 		}
 		ev := event(l)
+		if l.Challenge != nil {
+			ev.answer = func(ctx context.Context, a asset.ChallengeAnswer) error {
+				return m.api.AnswerChallenge(ctx, session, l.ChallengeID, &a)
+			}
+		}
 		if !yield(ev, nil) {
-			return false, nil
+			return false, nil // what is open is passed on with the session's end
+		}
+		if l.Challenge != nil { // answered by now, or not at all
+			if err := m.api.AnswerChallenge(ctx, session, l.ChallengeID, nil); err != nil && !errors.Is(err, asset.Sentinel(asset.CodeNotFound)) {
+				return errors.Is(err, asset.Sentinel(asset.CodeConnectionInvalid)), err
+			}
 		}
 		if ev.Type != asset.EventFinished && ev.Type != asset.EventFailed {
 			continue
@@ -90,7 +120,7 @@ func (m *DownloadManager) watch(ctx context.Context, handles []asset.EventType, 
 }
 
 func event(l localapi.SessionLine) Event {
-	ev := Event{Type: l.Type, Err: l.Error}
+	ev := Event{Type: l.Type, Err: l.Error, Challenge: l.Challenge}
 	if l.Download != nil {
 		ev.Download = *l.Download
 	}
@@ -108,6 +138,8 @@ type Delegate struct {
 	Paused   func(asset.Download)
 	Progress func(d asset.Download, bytes, totalBytes int64) // totalBytes 0: unknown
 	Failed   func(asset.Download, *asset.Error)
+	// Challenge answers a server that demands authentication.
+	Challenge func(asset.Download, asset.Challenge) asset.ChallengeAnswer
 	// Finished has to move the file away before it returns.
 	Finished func(d asset.Download, filePath string)
 }
@@ -118,6 +150,13 @@ func (m *DownloadManager) SetDelegate(ctx context.Context, d Delegate) error {
 		if err != nil {
 			return err
 		}
+		if ev.Type == asset.EventChallenge {
+			ans := d.Challenge(ev.Download, *ev.Challenge)
+			if err := ev.Answer(ctx, ans); err != nil && !errors.Is(err, asset.Sentinel(asset.CodeNotFound)) && ctx.Err() == nil {
+				return err
+			}
+			continue
+		}
 		d.call(ev)
 	}
 	return ctx.Err()
@@ -125,7 +164,7 @@ func (m *DownloadManager) SetDelegate(ctx context.Context, d Delegate) error {
 
 func (d Delegate) handles() (out []asset.EventType) {
 	for t, set := range map[asset.EventType]bool{asset.EventBegan: d.Began != nil, asset.EventPaused: d.Paused != nil, asset.EventProgress: d.Progress != nil,
-		asset.EventFailed: d.Failed != nil, asset.EventFinished: d.Finished != nil} {
+		asset.EventFailed: d.Failed != nil, asset.EventChallenge: d.Challenge != nil, asset.EventFinished: d.Finished != nil} {
 		if set {
 			out = append(out, t)
 		}

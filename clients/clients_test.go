@@ -129,6 +129,16 @@ func newWorld(t *testing.T) *world {
 	w.server.Put("/slow", fault.File{Content: fault.Content(3, 4<<20), Rate: 4 << 20})
 	w.server.Put("/endless", fault.File{Content: fault.Content(4, 1<<30), Rate: 1 << 20})
 	w.server.Put("/missing", fault.File{Content: fault.Content(5, 10), Script: "status=404:*"})
+	for _, name := range []string{"/guarded-py", "/guarded-js", "/guarded-py-ext", "/guarded-js-ext"} { // a realm for each: what is answered once is not asked again
+		w.server.Handle(name, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if user, password, _ := r.BasicAuth(); user != "ann" || password != "sesame" {
+				rw.Header().Set("WWW-Authenticate", `Basic realm="`+map[bool]string{true: "other", false: "vault"}[strings.HasSuffix(name, "-ext")]+`"`)
+				rw.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			_, _ = rw.Write([]byte("0123456789"))
+		}))
+	}
 	w.server.Handle("/restart", http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		if err := errors.Join(w.stop(), w.start()); err != nil {
 			http.Error(rw, err.Error(), http.StatusInternalServerError)

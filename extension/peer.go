@@ -32,6 +32,7 @@ type peer struct {
 	cancel  context.CancelCauseFunc
 	workers sync.WaitGroup
 	busy    atomic.Int64 // nanoseconds between requests and their answers
+	secret  atomic.Bool  // what comes may hold a credential
 
 	mu      sync.Mutex
 	nextID  int64
@@ -110,7 +111,9 @@ func (p *peer) readAll(lines *lineReader) {
 			p.fail("it broke off", ended(err))
 			return
 		}
-		if m, err := parse(f); err != nil {
+		if m, err := parse(f); err != nil && p.secret.Load() {
+			p.fail("it wrote something that is not JSON-RPC on stdout, which is not shown: it may hold a credential", nil)
+		} else if err != nil {
 			p.fail(fmt.Sprintf("it wrote something that is not JSON-RPC on stdout: %q (%v)", excerpt(f), err), nil)
 		} else if err := p.dispatch(m); err != nil {
 			p.fail(err.Error(), nil)

@@ -85,42 +85,22 @@ type failedParams struct {
 	Error    *asset.Error   `json:"error"`
 }
 
-// Challenge is a server's demand for authentication during a download of the
-// app, or of its manifest (classic §2.7).
-type Challenge struct {
-	Method   string `json:"authenticationMethod"` // "httpBasic", "httpDigest" or "serverTrust"
-	Host     string `json:"host"`
-	Port     int    `json:"port"`
-	Realm    string `json:"realm,omitempty"`
-	Failures int    `json:"previousFailureCount"`
-	// Certificates are the server's, DER, its own first; only for serverTrust.
-	Certificates [][]byte `json:"certificates,omitempty"`
-}
-
-// Disposition says what to do about a Challenge.
-type Disposition string
+// A Challenge and its answer, as apps and extensions see them (classic §2.7).
+type (
+	Challenge       = asset.Challenge
+	ChallengeAnswer = asset.ChallengeAnswer
+	Credential      = asset.Credential
+	Disposition     = asset.Disposition
+)
 
 // The dispositions; the default of an extension without Challenger is
 // DefaultHandling.
 const (
-	UseCredential         Disposition = "useCredential"
-	DefaultHandling       Disposition = "performDefaultHandling"
-	CancelChallenge       Disposition = "cancelAuthenticationChallenge"
-	RejectProtectionSpace Disposition = "rejectProtectionSpace"
+	UseCredential         = asset.UseCredential
+	DefaultHandling       = asset.DefaultHandling
+	CancelChallenge       = asset.CancelChallenge
+	RejectProtectionSpace = asset.RejectProtectionSpace
 )
-
-// Credential answers a Challenge.
-type Credential struct {
-	User     string `json:"user"`
-	Password string `json:"password"`
-}
-
-// ChallengeAnswer is an extension's word on a Challenge. Credential goes with
-// UseCredential only; for serverTrust it is nil there too.
-type ChallengeAnswer struct {
-	Disposition Disposition `json:"disposition"`
-	Credential  *Credential `json:"credential,omitempty"`
-}
 
 type challengeParams struct {
 	Download  asset.Download `json:"download"`

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -126,8 +125,11 @@ func (s *Session) BackgroundDownloadFailed(ctx context.Context, d asset.Download
 }
 
 // ReceivedChallenge asks how to answer a server's challenge; the default is
-// DefaultHandling.
+// DefaultHandling. While it is asked, no error quotes what the extension writes:
+// that may be a credential.
 func (s *Session) ReceivedChallenge(ctx context.Context, d asset.Download, c Challenge) (ChallengeAnswer, error) {
+	s.p.secret.Store(true)
+	defer s.p.secret.Store(false)
 	var a ChallengeAnswer
 	err := s.ask(ctx, MethodReceivedChallenge, challengeParams{d, c}, &a)
 	switch {
@@ -136,11 +138,10 @@ func (s *Session) ReceivedChallenge(ctx context.Context, d asset.Download, c Cha
 	case err != nil:
 		return ChallengeAnswer{}, err
 	}
-	switch a.Disposition {
-	case UseCredential, DefaultHandling, CancelChallenge, RejectProtectionSpace:
-		return a, nil
+	if err := a.Check(c); err != nil {
+		return ChallengeAnswer{}, failure(MethodReceivedChallenge, "its answer is wrong: "+asset.AsError(err).Message, nil)
 	}
-	return ChallengeAnswer{}, failure(MethodReceivedChallenge, fmt.Sprintf("its answer has no known disposition: %q", clean(string(a.Disposition), 80)), nil)
+	return a, nil
 }
 
 // ShouldDownload asks whether a pack may be downloaded because of its policy; the

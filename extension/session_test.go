@@ -97,7 +97,7 @@ func (f *full) BackgroundDownloadFailed(ctx context.Context, d asset.Download, c
 }
 
 func (f *full) BackgroundDownloadReceivedChallenge(context.Context, asset.Download, Challenge) (ChallengeAnswer, error) {
-	return ChallengeAnswer{Disposition: UseCredential, Credential: &Credential{"u", "p"}}, nil
+	return ChallengeAnswer{Disposition: UseCredential, Credential: &Credential{User: "u", Password: "p"}}, nil
 }
 
 func (f *full) ShouldDownload(_ context.Context, p AssetPack, r PackReason) (bool, error) {

@@ -17,6 +17,7 @@
 export const Code: Readonly<{
   downloadInvalid: 0;
   callFromInactiveProcessNotAllowed: 51;
+  callerConnectionNotAccepted: 55;
   callerConnectionInvalid: 56;
   downloadAlreadyScheduled: 100;
   downloadNotScheduled: 101;
@@ -25,6 +26,7 @@ export const Code: Readonly<{
   downloadWouldExceedAllowance: 112;
   downloadDoesNotExist: 113;
   sessionDownloadDisallowedByDomain: 202;
+  sessionDownloadDisallowedByAllowance: 203;
   sessionDownloadAllowanceExceeded: 204;
   sessionDownloadNotPermittedBeforeAppLaunch: 206;
   configuration: 1000;
@@ -32,6 +34,7 @@ export const Code: Readonly<{
   noSpace: 1004;
   network: 1010;
   server: 1011;
+  notFound: 1013;
   badRequest: 1014;
   state: 1015;
   internal: 1099;
@@ -51,7 +54,7 @@ export class LarderError extends Error {
 }
 
 export type DownloadState = 'created' | 'waiting' | 'downloading' | 'finished' | 'failed';
-export type EventType = 'began' | 'paused' | 'progress' | 'finished' | 'failed';
+export type EventType = 'began' | 'paused' | 'progress' | 'challenge' | 'finished' | 'failed';
 
 /** One file to fetch. */
 export interface Download {
@@ -98,6 +101,24 @@ export interface DownloadStatus {
   filePath?: string;
 }
 
+/** What a server demands before it gives a file away. */
+export interface Challenge {
+  authenticationMethod: 'httpBasic' | 'httpBearer' | 'serverTrust';
+  host: string;
+  port: number;
+  realm?: string;
+  /** How often a credential for this was refused just now. */
+  previousFailureCount: number;
+  /** base64 DER, the server's own first; for serverTrust. */
+  certificates?: string[];
+}
+
+/** A user and a password for httpBasic, a token for httpBearer, none for serverTrust. */
+export interface ChallengeAnswer {
+  disposition: 'useCredential' | 'performDefaultHandling' | 'cancelAuthenticationChallenge' | 'rejectProtectionSpace';
+  credential?: { user?: string; password?: string; token?: string };
+}
+
 /** Something that happened to a download. */
 export interface Event {
   type: EventType;
@@ -107,6 +128,10 @@ export interface Event {
   filePath: string;
   /** Set when type is failed. */
   error?: LarderError;
+  /** Set when type is challenge. Answer it before the loop goes on; otherwise it is passed on, to the extension at last. */
+  challenge?: Challenge;
+  /** Answers the challenge; code 1014 when the answer does not fit, 1013 when the challenge is not open any more. */
+  answer(answer: ChallengeAnswer): Promise<void>;
 }
 
 /** What it has no function for goes to the extension, if it is a result, or nowhere. */
@@ -115,6 +140,8 @@ export interface Delegate {
   paused?(download: Download): unknown;
   progress?(download: Download, bytes: number, totalBytes: number): unknown;
   failed?(download: Download, error: LarderError): unknown;
+  /** Nothing as an answer passes it on. */
+  challenge?(download: Download, challenge: Challenge): ChallengeAnswer | undefined | Promise<ChallengeAnswer | undefined>;
   /** Has to move the file away before it returns, or before its promise is kept. */
   finished?(download: Download, filePath: string): unknown;
 }

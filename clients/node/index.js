@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const EVENTS = ['began', 'paused', 'progress', 'finished', 'failed'];
+const EVENTS = ['began', 'paused', 'progress', 'challenge', 'finished', 'failed'];
 const RECONNECT = 500; // milliseconds from a lost connection to the next try
 const MAX_ANSWER = 256 << 20;
 const FIELDS = ['identifier', 'uniqueIdentifier', 'manifest', 'state', 'url', 'method', 'headers', 'body', 'fileSize', 'essential', 'priority',
@@ -14,6 +14,7 @@ const FIELDS = ['identifier', 'uniqueIdentifier', 'manifest', 'state', 'url', 'm
 export const Code = Object.freeze({
   downloadInvalid: 0,
   callFromInactiveProcessNotAllowed: 51,
+  callerConnectionNotAccepted: 55,
   callerConnectionInvalid: 56,
   downloadAlreadyScheduled: 100,
   downloadNotScheduled: 101,
@@ -22,6 +23,7 @@ export const Code = Object.freeze({
   downloadWouldExceedAllowance: 112,
   downloadDoesNotExist: 113,
   sessionDownloadDisallowedByDomain: 202,
+  sessionDownloadDisallowedByAllowance: 203,
   sessionDownloadAllowanceExceeded: 204,
   sessionDownloadNotPermittedBeforeAppLaunch: 206,
   configuration: 1000,
@@ -29,6 +31,7 @@ export const Code = Object.freeze({
   noSpace: 1004,
   network: 1010,
   server: 1011,
+  notFound: 1013,
   badRequest: 1014,
   state: 1015,
   internal: 1099,
@@ -108,19 +111,25 @@ export class DownloadManager {
 
   async setDelegate(delegate, { signal } = {}) {
     const handles = EVENTS.filter((name) => typeof delegate[name] === 'function');
-    for await (const { type, download, status, filePath, error } of this.#follow(handles, signal)) {
-      const more = { progress: [status.bytes, status.totalBytes], failed: [error], finished: [filePath] }[type] ?? [];
-      await delegate[type](download, ...more);
+    for await (const { type, download, status, filePath, error, challenge, answer } of this.#follow(handles, signal)) {
+      const more = { progress: [status.bytes, status.totalBytes], failed: [error], finished: [filePath], challenge: [challenge] }[type] ?? [];
+      const said = await delegate[type](download, ...more);
+      if (type === 'challenge' && said) await answer(said).catch(unless(Code.notFound));
     }
   }
 
   async *#follow(handles, signal) {
     while (!this.#closed && !signal?.aborted) {
       try {
+        let session;
         for await (const line of lines(await this.#open('GET', `/v1/session?handles=${handles.join()}`, undefined, signal))) {
+          session = line.session ?? session;
           if (!handles.includes(line.type)) continue;
-          const { type, download, status, cause } = line;
-          yield { type, download, status, filePath: status.filePath ?? '', error: cause && new LarderError(cause) };
+          const { type, download, status, cause, challenge } = line;
+          const path = `/v1/session/${encodeURIComponent(session)}/challenges/${encodeURIComponent(line.challengeIdentifier)}`;
+          yield { type, download, status, filePath: status.filePath ?? '', error: cause && new LarderError(cause), challenge,
+            answer: challenge ? (reply) => this.#call('POST', path, reply) : noChallenge };
+          if (challenge) await this.#call('DELETE', path).catch(unless(Code.notFound)); // answered, or passed on
           if (type === 'finished' || type === 'failed') await this.#acknowledge(download.uniqueIdentifier);
         }
       } catch (e) {
@@ -197,6 +206,14 @@ export class DownloadManager {
     if (stream.statusCode < 400) return stream;
     throw told(await whole(stream).catch(() => ''), stream);
   }
+}
+
+function unless(code) {
+  return (e) => { if (e.code !== code) throw e; };
+}
+
+async function noChallenge() {
+  throw new LarderError({ code: Code.state, op: 'answer challenge', message: 'the event is no challenge' });
 }
 
 export function removingEssential(download) {

@@ -95,6 +95,35 @@ test('a delegate handles only what it has functions for', async (t) => {
   assert.equal(await exists(join(BOX, 'js-bad.failed')), false);
 });
 
+test('a challenge is answered by the delegate', async (t) => {
+  const manager = open(t);
+  const seen = [];
+  for await (const event of follow(manager, { identifier: 'js-guarded', url: SERVER + '/guarded-js', fileSize: 10 })) {
+    if (event.type === 'challenge') {
+      seen.push([event.challenge.authenticationMethod, event.challenge.realm, event.challenge.previousFailureCount]);
+      await refused(Code.badRequest, event.answer({ disposition: 'useCredential' }));
+      await event.answer({ disposition: 'useCredential', credential: { user: 'ann', password: seen.length === 1 ? 'wrong' : 'sesame' } });
+      await refused(Code.notFound, event.answer({ disposition: 'performDefaultHandling' }));
+    } else {
+      await refused(Code.state, event.answer({ disposition: 'performDefaultHandling' }));
+    }
+    if (event.type === 'finished' && event.download.identifier === 'js-guarded') {
+      await rm(event.filePath);
+      break;
+    }
+  }
+  assert.deepEqual(seen, [['httpBasic', 'vault', 0], ['httpBasic', 'vault', 1]]);
+});
+
+test('an unanswered challenge is passed on', async (t) => {
+  for await (const { type, download, error } of follow(open(t), { identifier: 'js-passed', url: SERVER + '/guarded-js-ext', fileSize: 10 })) {
+    if (type === 'failed' && download.identifier === 'js-passed') {
+      assert.equal(error.code, Code.server);
+      break;
+    }
+  }
+});
+
 test('foreground needs an active app', async (t) => {
   const manager = open(t);
   await refused(Code.callFromInactiveProcessNotAllowed, manager.startForeground(level('js-front')));

@@ -28,9 +28,9 @@ import threading
 import typing
 from urllib.parse import quote
 
-__all__ = ["Code", "Download", "DownloadManager", "DownloadStatus", "Event", "LarderError", "Reason"]
+__all__ = ["Code", "Download", "Challenge", "DownloadManager", "DownloadStatus", "Event", "LarderError", "Reason"]
 
-EVENTS = ("began", "paused", "progress", "finished", "failed")
+EVENTS = ("began", "paused", "progress", "challenge", "finished", "failed")
 RECONNECT = 0.5  # seconds from a lost connection to the next try
 MAX_ANSWER = 256 << 20
 
@@ -40,6 +40,7 @@ class Code(enum.IntEnum):
 
     DOWNLOAD_INVALID = 0
     CALL_FROM_INACTIVE_PROCESS_NOT_ALLOWED = 51
+    CALLER_CONNECTION_NOT_ACCEPTED = 55
     CALLER_CONNECTION_INVALID = 56
     DOWNLOAD_ALREADY_SCHEDULED = 100
     DOWNLOAD_NOT_SCHEDULED = 101
@@ -48,6 +49,7 @@ class Code(enum.IntEnum):
     DOWNLOAD_WOULD_EXCEED_ALLOWANCE = 112
     DOWNLOAD_DOES_NOT_EXIST = 113
     SESSION_DOWNLOAD_DISALLOWED_BY_DOMAIN = 202
+    SESSION_DOWNLOAD_DISALLOWED_BY_ALLOWANCE = 203
     SESSION_DOWNLOAD_ALLOWANCE_EXCEEDED = 204
     SESSION_DOWNLOAD_NOT_PERMITTED_BEFORE_APP_LAUNCH = 206
     CONFIGURATION = 1000
@@ -55,6 +57,7 @@ class Code(enum.IntEnum):
     NO_SPACE = 1004
     NETWORK = 1010
     SERVER = 1011
+    NOT_FOUND = 1013
     BAD_REQUEST = 1014
     STATE = 1015
     INTERNAL = 1099
@@ -148,14 +151,45 @@ class DownloadStatus(_Record):
 
 
 @dataclasses.dataclass(frozen=True)
+class Challenge(_Record):
+    """What a server demands: httpBasic, httpBearer or serverTrust, the latter with its certificates (DER, its own first)."""
+
+    authentication_method: str = ""
+    host: str = ""
+    port: int = 0
+    realm: str = ""
+    previous_failure_count: int = 0
+    certificates: tuple[bytes, ...] = ()
+
+    @classmethod
+    def _of(cls, told: dict[str, typing.Any]) -> Challenge:
+        return super()._of({**told, "certificates": tuple(base64.b64decode(c) for c in told.get("certificates") or ())})
+
+
+@dataclasses.dataclass(frozen=True)
 class Event:
-    """Something that happened to a download: began, paused, progress, finished (with file_path) or failed (with error)."""
+    """Something that happened to a download: began, paused, progress, finished (with file_path), failed (with error) or challenge.
+
+    A challenge is answered with answer() before the loop goes on; otherwise it is passed on, to the extension at last.
+    """
 
     type: str
     download: Download
     status: DownloadStatus
     file_path: str = ""
     error: typing.Optional[LarderError] = None
+    challenge: typing.Optional[Challenge] = None
+    _answer: typing.Optional[typing.Callable[[dict[str, typing.Any]], None]] = dataclasses.field(default=None, repr=False, compare=False)
+
+    def answer(self, disposition: str, *, user: str = "", password: str = "", token: str = "") -> None:
+        """Answers the challenge with useCredential, performDefaultHandling, cancelAuthenticationChallenge or rejectProtectionSpace.
+
+        Code 1014 when the answer does not fit, 1013 when the challenge is not open any more.
+        """
+        if self._answer is None:
+            raise LarderError(Code.STATE, "answer challenge", "the event is no challenge")
+        credential = {k: v for k, v in (("user", user), ("password", password), ("token", token)) if v}
+        self._answer({"disposition": disposition, **({"credential": credential} if credential else {})})
 
 
 class DownloadManager:
@@ -237,10 +271,14 @@ class DownloadManager:
         """Calls delegate's methods, one at a time, until close().
 
         They are began(download), paused(download), progress(download, bytes, total_bytes),
-        failed(download, error) and finished(download, file_path), which has to move the
-        file away. What it has no method for goes to the extension, if it is a result.
+        failed(download, error), challenge(event), which calls event.answer, and
+        finished(download, file_path), which has to move the file away. What it has no
+        method for goes to the extension, if it is a result or a challenge.
         """
         for e in self._follow(tuple(name for name in EVENTS if callable(getattr(delegate, name, None)))):
+            if e.type == "challenge":
+                delegate.challenge(e)  # type: ignore[attr-defined]
+                continue
             more = {"progress": (e.status.bytes, e.status.total_bytes), "failed": (e.error,), "finished": (e.file_path,)}
             getattr(delegate, e.type)(e.download, *more.get(e.type, ()))
 
@@ -248,17 +286,32 @@ class DownloadManager:
         while not self._closed.is_set():
             try:
                 with self._answer("GET", "/v1/session?handles=" + ",".join(handles)) as answer:
+                    session = ""
                     for line in _lines(answer):
+                        session = line.get("session", session)
                         if line.get("type") not in handles:
                             continue
-                        event = _event(line)
+                        event, pass_on = _event(line), None
+                        if event.challenge:
+                            path = f"/v1/session/{quote(session, safe='')}/challenges/{quote(line.get('challengeIdentifier', ''), safe='')}"
+                            event = dataclasses.replace(event, _answer=lambda body, path=path: self._call("POST", path, body) and None)
+                            pass_on = path
                         yield event
+                        if pass_on:
+                            self._pass(pass_on)
                         if event.type in ("finished", "failed"):
                             self._acknowledge(event.download.unique_identifier)
             except LarderError as e:
                 if e.code != Code.CALLER_CONNECTION_INVALID:
                     raise
             self._closed.wait(RECONNECT)
+
+    def _pass(self, path: str) -> None:
+        try:
+            self._call("DELETE", path)
+        except LarderError as e:
+            if e.code != Code.NOT_FOUND:  # it was answered
+                raise
 
     def _acknowledge(self, unique_identifier: str) -> None:
         try:
@@ -353,4 +406,5 @@ def _lines(answer: http.client.HTTPResponse) -> typing.Iterator[dict[str, typing
 def _event(line: dict[str, typing.Any]) -> Event:
     status = DownloadStatus._of(line.get("status") or {})
     cause = LarderError._of(line["cause"]) if line.get("cause") else None
-    return Event(line["type"], Download._of(line.get("download") or {}), status, status.file_path, cause)
+    challenge = Challenge._of(line["challenge"]) if line.get("challenge") else None
+    return Event(line["type"], Download._of(line.get("download") or {}), status, status.file_path, cause, challenge)

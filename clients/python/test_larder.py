@@ -106,6 +106,28 @@ class Larder(unittest.TestCase):
         self.assertIn(("py-bad", Code.SERVER), failures)
         self.assertFalse(os.path.exists(os.path.join(BOX, "py-bad.failed")))
 
+    def test_a_challenge_is_answered_by_the_delegate(self):
+        seen = []
+        for event in self.follow(Download("py-guarded", SERVER + "/guarded-py", file_size=10)):
+            if event.type == "challenge":
+                seen.append((event.challenge.authentication_method, event.challenge.realm, event.challenge.previous_failure_count))
+                self.refused(Code.BAD_REQUEST, event.answer, "useCredential")
+                event.answer("useCredential", user="ann", password="wrong" if len(seen) == 1 else "sesame")
+                self.refused(Code.NOT_FOUND, event.answer, "performDefaultHandling")
+                self.assertNotIn("sesame", repr(event))
+            else:
+                self.refused(Code.STATE, event.answer, "performDefaultHandling")
+            if event.type == "finished" and event.download.identifier == "py-guarded":
+                os.remove(event.file_path)
+                break
+        self.assertEqual(seen, [("httpBasic", "vault", 0), ("httpBasic", "vault", 1)])
+
+    def test_an_unanswered_challenge_is_passed_on(self):
+        for event in self.follow(Download("py-passed", SERVER + "/guarded-py-ext", file_size=10)):
+            if event.type == "failed" and event.download.identifier == "py-passed":
+                break
+        self.assertEqual(event.error.code, Code.SERVER)
+
     def test_foreground_needs_an_active_app(self):
         self.refused(Code.CALL_FROM_INACTIVE_PROCESS_NOT_ALLOWED, self.manager.start_foreground, level("py-front"))
         self.manager.set_active(True)

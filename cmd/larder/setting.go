@@ -27,11 +27,11 @@ var settings = []setting{
 			c.BackgroundRefresh, ok = readOnOff(v)
 			return ok
 		}},
-	{"meteredRule", "wait|allow", "what files do on a network that costs by the byte",
+	{"meteredRule", "wait|allow|never", "what files do on a network that costs by the byte; wait: but for what you look at",
 		func(s localapi.Settings) string { return s.MeteredRule },
 		func(c *localapi.SettingsChange, v string) bool {
 			c.MeteredRule = &v
-			return v == "wait" || v == "allow"
+			return v == "wait" || v == "allow" || v == "never"
 		}},
 	{"downloadCapForeground", "RATE|off", "for all downloads that somebody waits for together",
 		func(s localapi.Settings) string { return showCap(s.ForegroundCap) },

@@ -138,7 +138,9 @@ func (c *cli) setAppSetting(cmd *cobra.Command, app, name, value string) error {
 }
 
 func wrongValue(cmd *cobra.Command, name, values, value string) error {
-	message := fmt.Sprintf("%s is %s, not %q", name, strings.ReplaceAll(values, "|", " or "), value)
+	words := strings.Split(values, "|")
+	last := len(words) - 1
+	message := fmt.Sprintf("%s is %s or %s, not %q", name, strings.Join(words[:last], ", "), words[last], value)
 	if strings.Contains(values, "RATE") {
 		message += "; a RATE is at least 1kB per second, as in 500kB or 1.5MB"
 	}

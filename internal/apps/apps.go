@@ -36,16 +36,6 @@ func (a *App) ID() asset.AppID { return a.Bundle.ID }
 // restrictions for good (classic §1).
 func (a *App) Launched() bool { return !a.FirstLaunch.IsZero() }
 
-// Remaining is what is left of the two allowances; nil means unrestricted.
-func (a *App) Remaining() asset.ExtensionInfo {
-	r := a.Bundle.Restrictions
-	if a.Launched() || r == nil {
-		return asset.ExtensionInfo{Language: a.Prefs.Language}
-	}
-	left, leftEssential := max(r.DownloadAllowance-a.spent, 0), max(r.EssentialDownloadAllowance-a.spentEssential, 0)
-	return asset.ExtensionInfo{RestrictedDownloadSizeRemaining: &left, RestrictedEssentialDownloadSizeRemaining: &leftEssential, Language: a.Prefs.Language}
-}
-
 const columns = "bundle, context, life, first_launch, last_launch, launches, spent, spent_essential, prefs, " + habitColumns
 
 func scan(row interface{ Scan(...any) error }) (App, error) {
@@ -75,6 +65,14 @@ func List(tx *db.Tx) ([]App, error) { return list(tx, "ORDER BY id") }
 
 // UnderWay gives the apps whose installation, update or check is under way.
 func UnderWay(tx *db.Tx) ([]App, error) { return list(tx, "WHERE waits ORDER BY id") }
+
+// Authorities are the certificates, in PEM, that the bundles of a group's apps
+// bring along: they are trusted for downloads of these apps and of no others.
+func Authorities(tx *db.Tx, group asset.GroupID) (pem string, err error) {
+	err = tx.QueryRow(`SELECT coalesce(group_concat(json_extract(bundle, '$.Authorities'), char(10)), '') FROM
+		(SELECT bundle FROM apps WHERE json_extract(bundle, '$.Group') = ? AND json_extract(bundle, '$.Authorities') <> '' ORDER BY id)`, group).Scan(&pem)
+	return pem, err
+}
 
 func list(tx *db.Tx, where string) ([]App, error) {
 	rows, err := tx.Query("SELECT " + columns + " FROM apps " + where)
@@ -132,14 +130,6 @@ func SetLife(tx *db.Tx, id asset.AppID, s lifecycle.State) error {
 func Remove(tx *db.Tx, id asset.AppID) error {
 	_, err := tx.Exec("DELETE FROM apps WHERE id = ?", id)
 	return err
-}
-
-// Spend counts bytes against an allowance (classic §2.6); negative gives back.
-func Spend(tx *db.Tx, id asset.AppID, essential bool, bytes int64) error {
-	if essential {
-		return set(tx, id, "spent_essential = spent_essential + ?", bytes)
-	}
-	return set(tx, id, "spent = spent + ?", bytes)
 }
 
 func set(tx *db.Tx, id asset.AppID, what string, args ...any) error {

@@ -63,15 +63,14 @@ func TestAllowancesShrinkAndAreLiftedByTheFirstLaunch(t *testing.T) {
 		Spend(tx, "org.example.game", false, 30)
 		Spend(tx, "org.example.game", true, 60)
 		a, _ := Get(tx, "org.example.game")
-		info := a.Remaining()
-		if *info.RestrictedDownloadSizeRemaining != 70 || *info.RestrictedEssentialDownloadSizeRemaining != 0 {
-			t.Errorf("remaining %d and %d", *info.RestrictedDownloadSizeRemaining, *info.RestrictedEssentialDownloadSizeRemaining)
+		if others, essential := a.Allowances().Told(); *others != 70 || *essential != 0 {
+			t.Errorf("%d and %d are left", *others, *essential)
 		}
 		Launch(tx, "org.example.game", now)
 		Launch(tx, "org.example.game", now.Add(time.Hour))
 		a, err := Get(tx, "org.example.game")
-		if a.Remaining() != (asset.ExtensionInfo{}) || !a.FirstLaunch.Equal(now) || a.Launches != 2 {
-			t.Errorf("after launches: %+v, %+v", a.Remaining(), a)
+		if others, essential := a.Allowances().Told(); others != nil || essential != nil || !a.FirstLaunch.Equal(now) || a.Launches != 2 {
+			t.Errorf("after launches: %+v", a)
 		}
 		return err
 	})
@@ -154,7 +153,7 @@ func TestRestListsAppsThatCouldBeAskedAndKeepsTheirHabits(t *testing.T) {
 			t.Errorf("Get and Rest tell different habits: %s", diff)
 		}
 		Unlaunch(tx, g.ID())
-		if a, _ := Get(tx, g.ID()); a.Launched() || a.Habit.Score != 0 || a.Remaining().RestrictedDownloadSizeRemaining == nil {
+		if a, _ := Get(tx, g.ID()); a.Launched() || a.Habit.Score != 0 || !a.Allowances().Restricted {
 			t.Errorf("as before the first launch: %+v", a)
 		}
 		bare.Bundle.Extension = g.Bundle.Extension

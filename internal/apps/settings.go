@@ -29,8 +29,9 @@ type MeteredRule string
 
 // The rules.
 const (
-	MeteredWait  MeteredRule = "wait"
-	MeteredAllow MeteredRule = "allow"
+	MeteredWait  MeteredRule = "wait"  // files wait, but for what a person has in front of them
+	MeteredAllow MeteredRule = "allow" // all go
+	MeteredNever MeteredRule = "never" // all files wait
 )
 
 // Preferences are the person's choices for one app.

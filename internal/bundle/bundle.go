@@ -1,6 +1,7 @@
 // Package bundle reads the directory of an app into typed configuration: the
 // Info.plist keys of classic §1 and managed §3.4, and the keys of our own
-// (LarderHostURL, LarderTrustedRoot, LarderEssentialFailurePolicy).
+// (LarderHostURL, LarderTrustedRoot, LarderEssentialFailurePolicy,
+// LarderCertificateAuthorities).
 //
 // It promises to list every fault of a bundle and not only the first, each with
 // file, key, value and mend; to take a bundle as hostile (bounded files, bounded
@@ -57,6 +58,9 @@ type Bundle struct {
 	HostURL              string // LarderHostURL without a trailing slash
 	TrustedRoot          string // LarderTrustedRoot; always a fault for now
 	EssentialFailure     FailurePolicy
+	// Authorities are the certificates of LarderCertificateAuthorities, in PEM: they
+	// are trusted for downloads of the app group's apps, beside the system's.
+	Authorities string
 
 	// Extension is nil when the bundle has no downloader extension.
 	Extension *Extension
@@ -132,6 +136,7 @@ func check(dir string) (*Bundle, []Fault, error) {
 	if b != nil {
 		b.Extension = ext
 		b.readAssets(info)
+		b.readAuthorities(root, info)
 	}
 	faults.append(later)
 	return b, faults.all(), nil

@@ -12,6 +12,7 @@ var (
 		"BAManifestURL", "BAInitialDownloadRestrictions", "BAMaxInstallSize", "BAEssentialMaxInstallSize", "BAAppGroupID",
 		"BAHasManagedAssetPacks", "BAUsesAppleHosting",
 		"LarderHostURL", "LarderTrustedRoot", "LarderEssentialFailurePolicy",
+		"LarderCertificateAuthorities",
 	}
 	restrictionKeys = []string{"BADownloadAllowance", "BAEssentialDownloadAllowance", "BADownloadDomainAllowList"}
 )

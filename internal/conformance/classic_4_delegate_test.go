@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -255,4 +256,67 @@ func TestClassic_4_5_ExtensionFinishesWhatADeadAppBegan(t *testing.T) {
 	kill()
 	a.untilTaken("x")
 	a.holds("x", 2<<20)
+}
+
+func TestClassic_4_4_BeginsWithTheState(t *testing.T) {
+	row(t, "classic §4.4", "didBegin: the download is in progress; didPause: it is not any more", "began comes when the state becomes downloading, before the server has said a word, and again after each pause; no paused comes without a began")
+	a := alone(t, newWorld(t, stallSoon))
+	m := a.active()
+	var asked atomic.Int32
+	a.server.Handle("/x", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			<-r.Context().Done() // not a word
+			return
+		}
+		_, _ = w.Write([]byte("0123456789"))
+	}))
+	go func() {
+		_, _ = m.Schedule(t.Context(), asset.URLDownload{Identifier: "x", URL: a.server.URL + "/x", FileSize: 10})
+	}()
+	var kinds []asset.EventType
+	for _, ev := range a.follow(m, func(ev client.Event) bool { return ev.Type == asset.EventFinished }) {
+		if ev.Type == asset.EventBegan && ev.Status.State != asset.StateDownloading {
+			t.Errorf("began: %s", pretty(ev))
+		}
+		if ev.Type != asset.EventProgress {
+			kinds = append(kinds, ev.Type)
+		}
+	}
+	if len(kinds) < 4 {
+		t.Fatalf("told of %v", kinds)
+	}
+	for n, k := range kinds {
+		want := asset.EventBegan
+		switch {
+		case n == len(kinds)-1:
+			want = asset.EventFinished
+		case n%2 == 1:
+			want = asset.EventPaused
+		}
+		if k != want {
+			t.Errorf("told of %v", kinds)
+			break
+		}
+	}
+}
+
+func TestClassic_5_Code55_Uninstalled(t *testing.T) {
+	row(t, "classic §5", "55 callerConnectionNotAccepted: the service does not accept this app", "a delegate that is connected while its app is uninstalled ends with 55 and does not come again")
+	a := alone(t, shared(t))
+	m := a.manager()
+	heard, done := make(chan struct{}), make(chan error, 1)
+	first := sync.OnceFunc(func() { close(heard) })
+	go func() {
+		done <- m.SetDelegate(t.Context(), client.Delegate{Progress: func(asset.Download, int64, int64) { first() }})
+	}()
+	a.untilHeard(heard)
+	if err := a.w.owner.Uninstall(t.Context(), a.id); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		wantCode(t, "the delegate", err, asset.CodeConnectionNotAccepted)
+	case <-time.After(patience):
+		t.Error("the delegate goes on trying")
+	}
 }

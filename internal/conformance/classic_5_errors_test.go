@@ -101,7 +101,7 @@ func TestClassic_5_Code101_NotScheduled(t *testing.T) {
 func TestClassic_5_Code112_OverTheAllowance(t *testing.T) {
 	row(t, "classic §5", "112 downloadWouldExceedAllowance: enqueueing it would pass the allowance", "in the answer, with the bytes that are left; what fits goes on")
 	a := newApp(t, shared(t))
-	a.restrict(1000, 1000)
+	a.restrict(1000, 1000+a.manifest())
 	a.installed(a.put("fits", 1000, true), a.put("over", 1001, false), a.put("more", 1000, true))
 	a.untilTaken("fits")
 	a.wantFailed(a.status(), "over", asset.CodeWouldExceedAllowance)

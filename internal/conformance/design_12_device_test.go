@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"larder/asset"
+	"larder/internal/fault"
 	"larder/internal/localapi"
 )
 
@@ -38,7 +39,7 @@ func TestDesign_12_LowPowerAtAnInstallation(t *testing.T) {
 }
 
 func TestDesign_12_MeteredNetwork(t *testing.T) {
-	row(t, "design §12", "A metered network", "files wait within two seconds, with their bytes and that reason, also essential and foreground ones; manifests go; the setting meteredRule allows all")
+	row(t, "design §12", "A metered network", "files wait within two seconds, with their bytes and that reason, also essential ones; manifests go; the setting meteredRule allows all")
 	w := newWorld(t)
 	a := newApp(t, w)
 	d, release := a.trickle("x", 1<<20, true)
@@ -99,5 +100,39 @@ func TestDesign_12_NotBeforeHoldsAcrossChecks(t *testing.T) {
 	}
 	if wait := time.Until(*c.Next); wait < 23*time.Hour || wait > 24*time.Hour {
 		t.Errorf("the next check is in %v", wait)
+	}
+}
+
+func TestClassic_4_2_ForegroundOnAMeteredNetwork(t *testing.T) {
+	row(t, "classic §4.2", "startForegroundDownload starts now, regardless of battery or network state", "in low power and on a metered network, while the same in the background waits; our call: only the person's own rule, meteredRule never, holds it, at once and with its bytes")
+	w := newWorld(t)
+	a := newApp(t, w)
+	a.bare = true
+	a.launched()
+	m := a.active()
+	d := a.file("x", fault.File{Content: content("x", 1<<30), Rate: 1 << 20}, false)
+	a.schedule(m, d)
+	a.schedule(m, a.put("other", 10, false))
+	a.untilState("other", asset.StateFinished)
+	w.simulateDevice(t, asset.FactMetered, asset.Yes)
+	a.untilWaits("x", asset.WhyMetered)
+	w.simulateDevice(t, asset.FactLowPower, asset.Yes)
+	if _, err := m.StartForeground(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	st := a.untilState("x", asset.StateDownloading)
+	rule := func(word string) {
+		if _, err := w.owner.SetSettings(t.Context(), localapi.SettingsChange{MeteredRule: &word}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rule("never")
+	a.untilWaits("x", asset.WhyMetered)
+	rule("wait")
+	if after := a.untilState("x", asset.StateDownloading); after.Bytes < st.Bytes {
+		t.Errorf("%d bytes before and %d after", st.Bytes, after.Bytes)
+	}
+	if err := m.Cancel(t.Context(), find(a.status(), "x").UniqueIdentifier); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -21,7 +21,7 @@ import (
 // and is read at each call, so that a test may change its mind.
 type script struct {
 	Answer  []asset.Download  // of downloads
-	On      map[string][]step // by entry point: downloads, finished, failed, terminate
+	On      map[string][]step // by entry point: downloads, finished, failed, challenge, terminate
 	Minimal bool              // it has downloads and no other entry point
 	Raw     string            // it speaks the protocol by hand and asks for this method
 }
@@ -29,8 +29,9 @@ type script struct {
 // step is one thing that the extension does in an entry point.
 type step struct {
 	Do       string
-	Arg      string          `json:",omitempty"`
-	Download *asset.Download `json:",omitempty"`
+	Arg      string                 `json:",omitempty"`
+	Download *asset.Download        `json:",omitempty"`
+	Answer   *asset.ChallengeAnswer `json:",omitempty"`
 }
 
 // heard is one line of what an extension noted: a call (Do is empty) or the
@@ -44,6 +45,7 @@ type heard struct {
 	Path        string // of the manifest, or of a finished file
 	Download    asset.Download
 	Cause       *asset.Error // failed
+	Challenge   *asset.Challenge
 	Err         *asset.Error // of a step
 	Identifiers []string
 }
@@ -110,6 +112,19 @@ func (loader) BackgroundDownloadFailed(ctx context.Context, d asset.Download, ca
 	h := heard{Entry: "failed", Download: d, Cause: cause}
 	note(h)
 	return run(ctx, loadScript().On[h.Entry], h, s)
+}
+
+func (loader) BackgroundDownloadReceivedChallenge(_ context.Context, d asset.Download, c extension.Challenge) (extension.ChallengeAnswer, error) {
+	note(heard{Entry: "challenge", Download: d, Challenge: &c})
+	for _, x := range loadScript().On["challenge"] {
+		switch {
+		case x.Do == "crash":
+			os.Exit(3)
+		case x.Answer != nil:
+			return *x.Answer, nil
+		}
+	}
+	return extension.ChallengeAnswer{Disposition: extension.DefaultHandling}, nil
 }
 
 // minimal has the one entry point that must be there.

@@ -1,12 +1,47 @@
 package courier
 
 import (
+	"context"
 	"net/url"
 
 	"larder/asset"
+	"larder/internal/apps"
+	"larder/internal/db"
 	"larder/internal/policy"
 	"larder/internal/queue"
 )
+
+// Allowances tells what is left of an app's allowances; dispatch.Dispatcher is
+// one, and its promises are meant here.
+type Allowances interface {
+	Steady() (release func())
+	Allowances(tx *db.Tx, app *apps.App) (apps.Allowances, error)
+}
+
+// left is what is left, inside a writing transaction or a steady one.
+func (c *Courier) left(tx *db.Tx, id asset.AppID) (apps.Allowances, error) {
+	app, err := apps.Get(tx, id)
+	if err != nil {
+		return apps.Allowances{}, err
+	}
+	return c.Allowances.Allowances(tx, &app)
+}
+
+// info is what an extension is told beside the request (classic §2.6).
+func (c *Courier) info(ctx context.Context, id asset.AppID) (info asset.ExtensionInfo, err error) {
+	defer c.Allowances.Steady()()
+	err = c.DB.Read(ctx, func(tx *db.Tx) error {
+		app, err := apps.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		left, err := c.Allowances.Allowances(tx, &app)
+		info.RestrictedDownloadSizeRemaining, info.RestrictedEssentialDownloadSizeRemaining = left.Told()
+		info.Language = app.Prefs.Language
+		return err
+	})
+	return info, err
+}
 
 func overAllowance(e *queue.Entry, left int64) *asset.Error {
 	key := "BADownloadAllowance"

@@ -2,7 +2,6 @@ package courier
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"larder/asset"
@@ -17,7 +16,11 @@ import (
 // that breaks a rule is recorded as failed and the others go on; an answer that
 // breaks the protocol changes nothing.
 func (c *Courier) Ask(ctx context.Context, app *apps.App, request asset.ContentRequest, manifest string, after func(*db.Tx) error) error {
-	req := extension.DownloadsRequest{ContentRequest: request, ManifestPath: manifest, ExtensionInfo: app.Remaining()}
+	info, err := c.info(ctx, app.ID())
+	if err != nil {
+		return err
+	}
+	req := extension.DownloadsRequest{ContentRequest: request, ManifestPath: manifest, ExtensionInfo: info}
 	return c.session(ctx, app, true, func(p Extension) error {
 		in := intake{app: app, request: request, now: time.Now(), named: map[string]bool{}}
 		var tx *db.Tx
@@ -37,7 +40,10 @@ func (c *Courier) Ask(ctx context.Context, app *apps.App, request asset.ContentR
 			err = begin()
 		}
 		if err == nil {
-			err = in.restrict(tx)
+			var left apps.Allowances
+			if left, err = c.left(tx, app.ID()); err == nil {
+				err = in.restrict(tx, left)
+			}
 		}
 		if err == nil {
 			err = after(tx)
@@ -127,30 +133,30 @@ func (in *intake) adopt(tx *db.Tx, d *asset.Download) (bool, error) {
 
 // restrict accounts the answer against the app's allowances, which hold until its
 // first launch: in the order the downloads run, each that does not fit is refused
-// (112) and the next is tried.
-func (in *intake) restrict(tx *db.Tx) error {
-	left := in.app.Remaining()
-	if left.RestrictedDownloadSizeRemaining == nil {
+// (112) and the next is tried. What others may still bring stays reserved.
+func (in *intake) restrict(tx *db.Tx, left apps.Allowances) error {
+	if !left.Restricted {
 		return nil
 	}
-	var spent, spentEssential int64
-	err := queue.EachUnsettled(tx, in.app.ID(), func(e *queue.Entry) error {
-		if !in.named[e.Identifier] {
-			return nil
-		}
-		rest, sum := left.RestrictedDownloadSizeRemaining, &spent
-		if e.Essential {
-			rest, sum = left.RestrictedEssentialDownloadSizeRemaining, &spentEssential
-		}
-		if e.FileSize > *rest {
-			return queue.Fail(tx, e.UniqueIdentifier, overAllowance(e, *rest), true, in.now)
-		}
-		*rest -= e.FileSize
-		*sum += e.FileSize
-		return nil
-	})
+	// Of each named one, what it may still bring.
+	each := func(f func(e *queue.Entry, need int64) error) error {
+		return queue.EachUnsettled(tx, in.app.ID(), func(e *queue.Entry) error {
+			if !in.named[e.Identifier] {
+				return nil
+			}
+			return f(e, max(e.FileSize-e.Wire, 0))
+		})
+	}
+	err := each(func(e *queue.Entry, need int64) error { *left.Of(e.Essential) += need; return nil })
 	if err != nil {
 		return err
 	}
-	return errors.Join(apps.Spend(tx, in.app.ID(), false, spent), apps.Spend(tx, in.app.ID(), true, spentEssential))
+	return each(func(e *queue.Entry, need int64) error {
+		rest := left.Of(e.Essential)
+		if need > *rest {
+			return queue.Fail(tx, e.UniqueIdentifier, overAllowance(e, max(*rest, 0)), true, in.now)
+		}
+		*rest -= need
+		return nil
+	})
 }

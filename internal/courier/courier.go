@@ -18,13 +18,15 @@ import (
 	"larder/internal/queue"
 )
 
-// Courier talks to extensions. DB, Dirs, FS, Locks and Cancel are required.
+// Courier talks to extensions. DB, Dirs, FS, Locks, Allowances and Cancel are required.
 type Courier struct {
 	DB   *db.DB
 	Dirs dirs.Dirs
 	FS   fsx.FS
 	// Locks are shared with the apps' own processes (classic §4.3).
 	Locks *apps.Locks
+	// Allowances bind until the first launch.
+	Allowances Allowances
 	// Cancel cancels a scheduled download on behalf of an extension.
 	Cancel func(ctx context.Context, e queue.Entry) error
 	// Scheduled is called when an extension scheduled a download.
@@ -46,6 +48,7 @@ type Extension interface {
 	Downloads(ctx context.Context, req extension.DownloadsRequest, each func(asset.Download) error) error
 	BackgroundDownloadFinished(ctx context.Context, d asset.Download, filePath string) error
 	BackgroundDownloadFailed(ctx context.Context, d asset.Download, cause *asset.Error) error
+	ReceivedChallenge(ctx context.Context, d asset.Download, ch asset.Challenge) (asset.ChallengeAnswer, error)
 	Used() time.Duration
 	Done() <-chan struct{}
 	Close()

@@ -23,13 +23,12 @@ func (c *Courier) Schedule(ctx context.Context, id asset.AppID, d asset.Download
 		}
 		e = queue.Entry{App: id, Kind: queue.File, Download: d}
 		e.Group = app.Bundle.Group
-		if left := app.Remaining().RestrictedDownloadSizeRemaining; left != nil {
-			if d.FileSize > *left {
-				return overAllowance(&e, *left)
-			}
-			if err := apps.Spend(tx, id, false, d.FileSize); err != nil {
-				return err
-			}
+		left, err := c.Allowances.Allowances(tx, &app)
+		switch {
+		case err != nil:
+			return err
+		case left.Restricted && d.FileSize > left.Others:
+			return overAllowance(&e, max(left.Others, 0))
 		}
 		e, err = queue.Add(tx, e, time.Now())
 		return err
@@ -40,8 +39,15 @@ func (c *Courier) Schedule(ctx context.Context, id asset.AppID, d asset.Download
 	return e, err
 }
 
+// BeforeLaunch is the error of what may not be scheduled before the first launch:
+// 206 (classic §5).
+func BeforeLaunch(identifier, message, help string) error {
+	return &asset.Error{Code: asset.CodeNotPermittedBeforeAppLaunch, Op: "schedule download", Subject: identifier, Message: message, Help: help}
+}
+
 // Permit refuses to schedule identifier for the background while nothing may be
-// done there for the app: 111 (classic §2.9).
+// done there for the app: 111; and before the first launch while in-app content
+// is off: 206 (classic §2.9).
 func (c *Courier) Permit(ctx context.Context, id asset.AppID, identifier string) error {
 	if c.Background == nil {
 		return nil
@@ -49,9 +55,17 @@ func (c *Courier) Permit(ctx context.Context, id asset.AppID, identifier string)
 	var why *asset.Reason
 	err := c.DB.Read(ctx, func(tx *db.Tx) error {
 		app, err := apps.Get(tx, id)
-		if err == nil {
-			why, err = c.Background(tx, &app)
+		if err != nil {
+			return err
 		}
+		settings, err := apps.LoadSettings(tx)
+		if err != nil {
+			return err
+		}
+		if !settings.InAppContent && !app.Launched() {
+			return BeforeLaunch(identifier, "in-app content is switched off, so nothing may be scheduled before the app's first launch", "switch in-app content on, or schedule it after the first launch")
+		}
+		why, err = c.Background(tx, &app)
 		return err
 	})
 	if err != nil || why == nil {

@@ -42,6 +42,9 @@ type Dispatcher struct {
 	Device func(apps.Settings) policy.Device
 	// Offline makes every attempt fail as if there were no network; nil never does.
 	Offline func() bool
+	// Challenge asks an app, or its extension, what to do about a server's demand
+	// for authentication during a download of it; nil leaves that to the default.
+	Challenge func(ctx context.Context, app *apps.App, d asset.Download, c asset.Challenge) (asset.ChallengeAnswer, error)
 	// Changed is called after anything that may change what runs next.
 	Changed func()
 	// Observe hears of every change of a download, after it was committed.
@@ -51,6 +54,8 @@ type Dispatcher struct {
 	fetcher transfer.Fetcher
 	running running
 	hosts   hosts
+	ledger  ledger
+	secrets secrets
 
 	foreground, background pacer
 }
@@ -85,7 +90,13 @@ func (d *Dispatcher) init() {
 // record stores synced progress: the step between the bytes and the states.
 func (d *Dispatcher) record(marks []transfer.Mark) error {
 	now := time.Now()
-	return d.DB.Write(context.Background(), func(tx *db.Tx) error {
+	var runs []*run
+	for _, m := range marks {
+		if r := d.running.named(m.ID); r != nil {
+			runs = append(runs, r)
+		}
+	}
+	return d.writeBooked(runs, func(tx *db.Tx) error {
 		for _, m := range marks {
 			if err := queue.Mark(tx, m.ID, m.Held.Bytes, m.Held.Total, m.Held.Validator, d.Boot, now); err != nil {
 				return err
@@ -193,6 +204,7 @@ func (d *Dispatcher) Close() {
 	for _, r := range d.running.stopAll(func(asset.AppID, string) bool { return false }) {
 		<-r.done
 	}
+	d.secrets.closeIdle()
 }
 
 // Busy reports whether a transfer runs.
@@ -208,6 +220,7 @@ func (d *Dispatcher) Rest() {
 	if t, ok := d.Transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
+	d.secrets.closeIdle()
 }
 
 // Live gives the bytes of a running download, which run ahead of its row.

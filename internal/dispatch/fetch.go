@@ -23,6 +23,9 @@ func (d *Dispatcher) start(ctx context.Context, s started) error {
 	r := &run{started: s, begun: time.Now(), cancel: cancel, done: make(chan struct{})}
 	r.bytes.Store(s.Bytes)
 	r.total.Store(s.Expected())
+	r.bound = s.app.Allowances().Restricted
+	r.wire.Store(s.Wire)
+	r.booked.Store(s.Wire)
 	if !d.running.add(r) {
 		cancel(nil)
 		return nil
@@ -36,6 +39,7 @@ func (d *Dispatcher) start(ctx context.Context, s started) error {
 		}
 		return err
 	}
+	d.observe(asset.EventBegan, r, asset.StateDownloading, nil)
 	go func() {
 		defer cancel(nil)
 		d.fetch(ctx, r)
@@ -62,10 +66,24 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 		d.failed(ctx, r, transfer.Held{}, fail)
 		return
 	}
+	if over := d.exhausted(r); over != nil {
+		d.failed(ctx, r, transfer.Held{}, &transfer.Failure{Kind: transfer.KindPermanent, Err: over})
+		return
+	}
+	transport, err := d.transport(r)
+	if err != nil {
+		d.failed(ctx, r, transfer.Held{}, &transfer.Failure{Kind: transfer.KindPermanent, Err: asset.AsError(err)})
+		return
+	}
 	job := transfer.Job{ID: r.UniqueIdentifier, URL: r.URL, Method: r.Method, Headers: r.Headers, Body: r.Body, Path: path,
-		Held: d.trusted(&r.Entry, path), Size: r.FileSize, Allow: r.allow, Pace: d.pace(r), Events: d.events(r)}
+		Held: d.trusted(&r.Entry, path), Size: r.FileSize, Allow: r.allow, Pace: d.pace(r), Events: d.events(r),
+		Transport: transport, Challenge: d.challenge(r)}
 	if r.Kind == queue.Manifest {
 		job.MaxBytes = MaxManifest
+	}
+	if r.bound {
+		r.wire.Add(job.Held.Bytes - r.Bytes) // what came in before a kill -9 and was not booked
+		job.Allowance = meter{d, r}
 	}
 	held, err := d.fetcher.Fetch(ctx, job)
 	var fail *transfer.Failure
@@ -115,7 +133,6 @@ func (d *Dispatcher) events(r *run) transfer.Events {
 			r.bytes.Store(offset)
 			r.total.Store(max(total, r.FileSize))
 			r.resumable.Store(r.Method != "POST")
-			d.observe(asset.EventBegan, r, asset.StateDownloading, nil)
 		},
 		Progress: func(bytes, total int64) {
 			d.running.serve(r.App, bytes-r.bytes.Swap(bytes))

@@ -22,6 +22,11 @@ type run struct {
 
 	bytes, total atomic.Int64
 	resumable    atomic.Bool // stopping costs no byte
+
+	// Before the app's first launch: what was received in all, how much of that is
+	// booked, and what was drawn of the allowance beyond the declared size.
+	bound                 bool
+	wire, booked, granted atomic.Int64
 }
 
 // running is the set of transfers and what each app was given.
@@ -154,6 +159,24 @@ func (r *running) stopAll(keep func(asset.AppID, string) bool) []*run {
 		}
 	}
 	return out
+}
+
+func (r *running) of(app asset.AppID) (out []*run) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, x := range r.runs {
+		if x.App == app && x.bound {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// named gives the run of a download, nil when it does not run.
+func (r *running) named(id string) *run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.runs[id]
 }
 
 func (r *running) live(id string) (int64, int64, bool) {

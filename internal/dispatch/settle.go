@@ -29,7 +29,7 @@ const (
 func (d *Dispatcher) finished(r *run, inbox string, bytes int64) {
 	d.hosts.reached(r.Host)
 	due := r.Kind == queue.File
-	err := d.write(func(tx *db.Tx) error {
+	err := d.writeBooked([]*run{r}, func(tx *db.Tx) error {
 		return queue.Finish(tx, r.UniqueIdentifier, inbox, bytes, due, time.Now())
 	})
 	if err != nil {
@@ -161,7 +161,7 @@ func stopped(cause error, now time.Time) *asset.Reason {
 }
 
 func (d *Dispatcher) wait(r *run, reason *asset.Reason, attempts int, next time.Time) {
-	err := d.write(func(tx *db.Tx) error { return queue.Wait(tx, r.UniqueIdentifier, reason, attempts, next) })
+	err := d.writeBooked([]*run{r}, func(tx *db.Tx) error { return queue.Wait(tx, r.UniqueIdentifier, reason, attempts, next) })
 	if err != nil {
 		d.lost(r, err)
 		return
@@ -174,7 +174,7 @@ func (d *Dispatcher) wait(r *run, reason *asset.Reason, attempts int, next time.
 func (d *Dispatcher) giveUp(r *run, f *transfer.Failure) {
 	cause, now := asset.AsError(f.Err), time.Now()
 	gone := []started{r.started}
-	err := d.write(func(tx *db.Tx) error {
+	err := d.writeBooked([]*run{r}, func(tx *db.Tx) error {
 		if err := queue.Fail(tx, r.UniqueIdentifier, cause, true, now); err != nil {
 			return err
 		}
@@ -200,6 +200,7 @@ func (d *Dispatcher) giveUp(r *run, f *transfer.Failure) {
 		return
 	}
 	for _, g := range gone {
+		_ = d.Discard(&g.Entry) // of no use to anyone; what cannot be removed now is swept at the next start
 		failed := &run{started: g}
 		failed.bytes.Store(g.Bytes)
 		failed.total.Store(g.Expected())
@@ -213,6 +214,8 @@ func (d *Dispatcher) write(f func(*db.Tx) error) error { return d.DB.Write(conte
 // removed meanwhile, so the bytes belong to nobody.
 func (d *Dispatcher) lost(r *run, err error) {
 	if asset.CodeOf(err) != asset.CodeInternal {
+		// What was received counts all the same.
+		_ = d.writeBooked([]*run{r}, func(*db.Tx) error { return nil })
 		d.Discard(&r.Entry) // what cannot be removed now is swept at the next start
 	}
 }

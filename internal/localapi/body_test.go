@@ -47,7 +47,7 @@ func TestBadBodiesAreRefusedByName(t *testing.T) {
 		{"unknown setting", settings, `{"colour":"red"}`, 400, `"colour"`},
 		{"tiny cap", settings, `{"downloadCapBackground":1023}`, 400, "1024"},
 		{"negative cap", settings, `{"downloadCapForeground":-1}`, 400, "cap"},
-		{"unknown rule", settings, `{"meteredRule":"ask"}`, 400, "wait nor allow"},
+		{"unknown rule", settings, `{"meteredRule":"ask"}`, 400, "wait, allow and never"},
 		{"language that is none", "PATCH /v1/apps/org.example.game/settings", `{"language":"de_DE"}`, 400, "BCP 47"},
 		{"no setting of an app", "PATCH /v1/apps/org.example.game/settings", `{}`, 400, "no setting"},
 		{"simulated earthquake", simulate, `{"app":"org.example.game","event":"earthquake"}`, 400, "languageChange"},

@@ -162,6 +162,16 @@ func (c *Client) ReleaseControl(ctx context.Context, session string) error {
 	return err
 }
 
+// AnswerChallenge answers a challenge that came to the session; nil passes it on.
+func (c *Client) AnswerChallenge(ctx context.Context, session, challenge string, answer *asset.ChallengeAnswer) error {
+	method, body := http.MethodDelete, any(nil)
+	if answer != nil {
+		method, body = http.MethodPost, answer
+	}
+	_, err := send[struct{}](ctx, c, method, sessionPath(session, "/challenges/"+url.PathEscape(challenge)), body)
+	return err
+}
+
 func sessionPath(session, rest string) string { return "/v1/session/" + url.PathEscape(session) + rest }
 
 func appPath(id asset.AppID, rest string) string {

@@ -240,6 +240,14 @@ func (f *fake) ReleaseControl(_ context.Context, app asset.AppID, session string
 	return f.note(fmt.Sprint("release ", app, " ", session))
 }
 
+func (f *fake) AnswerChallenge(_ context.Context, app asset.AppID, session, challenge string, a *asset.ChallengeAnswer) error {
+	word := "passed on"
+	if a != nil {
+		word = string(a.Disposition)
+	}
+	return f.note(fmt.Sprint("challenge ", app, " ", session, " ", challenge, " ", word))
+}
+
 func (f *fake) Schedule(_ context.Context, app asset.AppID, d asset.Download) (asset.DownloadStatus, error) {
 	err := f.note(fmt.Sprint("schedule ", app, " ", d.Identifier))
 	return asset.DownloadStatus{Identifier: d.Identifier, State: asset.StateWaiting}, err

@@ -49,6 +49,8 @@ var routes = []route{
 	{"POST", "/v1/session/{session}/foreground", forItself, (*call).startForeground},
 	{"POST", "/v1/session/{session}/control", forItself, (*call).acquireControl},
 	{"DELETE", "/v1/session/{session}/control", forItself, (*call).releaseControl},
+	{"POST", "/v1/session/{session}/challenges/{challenge}", forItself, (*call).answerChallenge},
+	{"DELETE", "/v1/session/{session}/challenges/{challenge}", forItself, (*call).passChallenge},
 	{"POST", "/v1/simulate", forOwner, (*call).simulate},
 	{"GET", "/v1/settings", forOwner, (*call).settings},
 	{"PATCH", "/v1/settings", forOwner, (*call).setSettings},

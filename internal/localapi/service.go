@@ -103,6 +103,10 @@ type Sessions interface {
 	// AcquireControl waits for the app's lock until deadline; zero waits for ever.
 	AcquireControl(ctx context.Context, app asset.AppID, session string, deadline time.Time) error
 	ReleaseControl(ctx context.Context, app asset.AppID, session string) error
+	// AnswerChallenge answers a server on behalf of the session's delegate; nil
+	// passes it on, to another delegate or the extension. 1013 when it is not, or
+	// no longer, open.
+	AnswerChallenge(ctx context.Context, app asset.AppID, session, challenge string, answer *asset.ChallengeAnswer) error
 }
 
 // Manager is what an app does with downloads (classic §4.1, §4.2).
@@ -117,10 +121,14 @@ type Manager interface {
 type SessionLine struct {
 	Session string `json:"session,omitempty"`
 
-	Type     asset.EventType       `json:"type,omitempty"` // began, paused, progress, finished or failed
+	Type     asset.EventType       `json:"type,omitempty"` // began, paused, progress, challenge, finished or failed
 	Download *asset.Download       `json:"download,omitempty"`
 	Status   *asset.DownloadStatus `json:"status,omitempty"`
 	Error    *asset.Error          `json:"cause,omitempty"` // failed
+
+	// Challenge is what a server demands, and ChallengeID names it for the answer.
+	Challenge   *asset.Challenge `json:"challenge,omitempty"`
+	ChallengeID string           `json:"challengeIdentifier,omitempty"`
 }
 
 // ActiveRequest is the body of POST /v1/session/{session}/active.

@@ -12,7 +12,7 @@ import (
 )
 
 // delegated are the events that a delegate may handle (classic §4.4).
-var delegated = []asset.EventType{asset.EventBegan, asset.EventPaused, asset.EventProgress, asset.EventFinished, asset.EventFailed}
+var delegated = []asset.EventType{asset.EventBegan, asset.EventPaused, asset.EventProgress, asset.EventChallenge, asset.EventFinished, asset.EventFailed}
 
 func (c *call) session() error {
 	var handles []asset.EventType
@@ -22,7 +22,7 @@ func (c *call) session() error {
 		}
 		for _, word := range strings.FieldsFunc(values[0], func(r rune) bool { return r == ',' }) {
 			if !slices.Contains(delegated, asset.EventType(word)) {
-				return badRequest("handles names no event: "+clip(word), "known here: began, paused, progress, finished, failed")
+				return badRequest("handles names no event: "+clip(word), "known here: began, paused, progress, challenge, finished, failed")
 			}
 			handles = append(handles, asset.EventType(word))
 		}
@@ -87,4 +87,16 @@ func (c *call) acquireControl() error {
 
 func (c *call) releaseControl() error {
 	return c.done(c.svc.ReleaseControl(c.r.Context(), c.app, c.r.PathValue("session")))
+}
+
+func (c *call) answerChallenge() error {
+	var ans asset.ChallengeAnswer
+	if err := read(c.w, c.r, &ans, true); err != nil {
+		return err
+	}
+	return c.done(c.svc.AnswerChallenge(c.r.Context(), c.app, c.r.PathValue("session"), c.r.PathValue("challenge"), &ans))
+}
+
+func (c *call) passChallenge() error {
+	return c.done(c.svc.AnswerChallenge(c.r.Context(), c.app, c.r.PathValue("session"), c.r.PathValue("challenge"), nil))
 }

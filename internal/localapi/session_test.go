@@ -23,6 +23,7 @@ func TestAProcessOfAnAppReachesItsRoutes(t *testing.T) {
 	for what, err := range map[string]error{
 		"foreground": ferr, "active": app.SetActive(ctx, "s1", true),
 		"acquire": app.AcquireControl(ctx, "s1", ControlRequest{Deadline: &deadline}), "release": app.ReleaseControl(ctx, "s1"),
+		"answer": app.AnswerChallenge(ctx, "s1", "c1", &asset.ChallengeAnswer{Disposition: asset.DefaultHandling}), "pass": app.AnswerChallenge(ctx, "s1", "c2", nil),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
@@ -45,7 +46,8 @@ func TestAProcessOfAnAppReachesItsRoutes(t *testing.T) {
 		break
 	}
 	got := slices.Sorted(slices.Values(w.calls))
-	want := []string{"acquire org.example.game s1 false", "active org.example.game s1 true", "connect org.example.game [failed finished]",
+	want := []string{"acquire org.example.game s1 false", "active org.example.game s1 true",
+		"challenge org.example.game s1 c1 performDefaultHandling", "challenge org.example.game s1 c2 passed on", "connect org.example.game [failed finished]",
 		"foreground org.example.game s1 level", "release org.example.game s1", "schedule org.example.game level"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

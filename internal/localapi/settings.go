@@ -22,7 +22,8 @@ type Settings struct {
 	// BackgroundRefresh off means that nothing is done in the background: no
 	// check, no download that nobody waits for (classic §2.9).
 	BackgroundRefresh bool `json:"backgroundRefresh"`
-	// MeteredRule is what files do on a metered network: wait or allow.
+	// MeteredRule is what files do on a metered network: wait (those in the foreground
+	// go), allow (all go) or never (all wait).
 	MeteredRule string `json:"meteredRule"`
 	// ForegroundCap and BackgroundCap bound the bytes per second of all downloads
 	// that somebody waits for, and of all others; 0 is no cap.
@@ -61,8 +62,8 @@ func (c SettingsChange) check() error {
 	if c == (SettingsChange{}) {
 		return badRequest("it changes no setting", "known here: "+list(fields(&c)))
 	}
-	if c.MeteredRule != nil && *c.MeteredRule != "wait" && *c.MeteredRule != "allow" {
-		return badRequest("its meteredRule is neither wait nor allow", "")
+	if c.MeteredRule != nil && *c.MeteredRule != "wait" && *c.MeteredRule != "allow" && *c.MeteredRule != "never" {
+		return badRequest("its meteredRule is none of wait, allow and never", "")
 	}
 	for _, limit := range []*int64{c.ForegroundCap, c.BackgroundCap} {
 		if limit != nil && *limit != 0 && *limit < MinCap {

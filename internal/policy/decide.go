@@ -20,7 +20,8 @@ type Item struct {
 	// Background tells that no gate waits for it.
 	Background bool
 	// Foreground downloads were asked for by an app that a person looks at: they
-	// run regardless of all else but a metered network (classic §4.2).
+	// run regardless of all else (classic §4.2), a metered network included unless
+	// the person said that nothing may use it.
 	Foreground bool
 	Remaining  int64     // bytes still to fetch; 0 when unknown
 	NextTry    time.Time // not before

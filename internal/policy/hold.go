@@ -9,6 +9,7 @@ import (
 // Device is what the device and the person's settings forbid at the moment.
 type Device struct {
 	Metered       bool // the network costs by the byte, and files are to wait for another
+	MeteredFront  bool // these in the foreground too
 	LowPower      bool
 	RefreshOff    bool // background refresh, for all apps
 	AppRefreshOff bool // for this app
@@ -36,11 +37,12 @@ func (d Device) Background(now time.Time) *asset.Reason {
 }
 
 // Hold says why a download must not run on this device now, even if it runs
-// already; nil when it may. On a metered network manifests go and files wait;
-// what somebody waits for at a gate is not background.
+// already; nil when it may. On a metered network manifests go and files wait, but
+// for what a person looks at, unless the person said never (classic §4.2); what
+// somebody waits for at a gate is not background.
 func Hold(f Facts, it Item) *asset.Reason {
 	var r *asset.Reason
-	if f.Metered && !it.Manifest {
+	if f.Metered && !it.Manifest && (!it.Foreground || f.MeteredFront) {
 		r = &asset.Reason{Code: asset.WhyMetered, Message: "the network is metered, so files wait",
 			Unblock: "use an unmetered network, or set meteredRule to allow", Since: f.since(f.Now)}
 	} else if it.Background && !it.Foreground {

@@ -45,6 +45,7 @@ type Entry struct {
 	Total     int64  // 0 unknown
 	Validator string // strong; "" means the bytes cannot be resumed
 	Boot      string // fsx.BootID when the bytes were written
+	Wire      int64  // received in all, those given up included; counted before the first launch
 
 	Attempts int       // in a row without a byte
 	NextTry  time.Time // zero: any time

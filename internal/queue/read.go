@@ -12,7 +12,7 @@ import (
 )
 
 const columns = `seq, id, app, kind, identifier, state, essential, priority, size, grp, host, request, bytes, total, validator, boot,
-	attempts, next_try, moved, reason, error, delivery, deliveries, next_delivery, path, ended`
+	attempts, next_try, moved, reason, error, delivery, deliveries, next_delivery, path, ended, wire`
 
 type scanner interface{ Scan(...any) error }
 
@@ -21,7 +21,7 @@ func scan(row scanner) (Entry, error) {
 	var req, reason, fault string
 	var nextTry, moved, nextDelivery, ended int64
 	err := row.Scan(&e.Seq, &e.UniqueIdentifier, &e.App, &e.Kind, &e.Identifier, &e.State, &e.Essential, &e.Priority, &e.FileSize, &e.Group, &e.Host, &req,
-		&e.Bytes, &e.Total, &e.Validator, &e.Boot, &e.Attempts, &nextTry, &moved, &reason, &fault, &e.Delivery, &e.Deliveries, &nextDelivery, &e.Path, &ended)
+		&e.Bytes, &e.Total, &e.Validator, &e.Boot, &e.Attempts, &nextTry, &moved, &reason, &fault, &e.Delivery, &e.Deliveries, &nextDelivery, &e.Path, &ended, &e.Wire)
 	if err != nil {
 		return e, err
 	}
@@ -240,4 +240,13 @@ func Essential(tx *db.Tx, app asset.AppID) (EssentialCount, error) {
 		Scan(&c.Count, &c.Pending, &c.Failed, &c.Undelivered, &c.Bytes, &c.Total, &moved)
 	c.Moved = fromMillis(moved)
 	return c, err
+}
+
+// Reserved sums up what the scheduled and running files of an app may still
+// bring by the sizes they were declared with, in bytes: of others, and of
+// essential ones.
+func Reserved(tx *db.Tx, app asset.AppID) (others, essential int64, err error) {
+	err = tx.QueryRow(`SELECT coalesce(sum(max(size - wire, 0)) FILTER (WHERE NOT essential), 0), coalesce(sum(max(size - wire, 0)) FILTER (WHERE essential), 0)
+		FROM downloads WHERE app = ? AND kind = 'file' AND state NOT IN ('finished', 'failed')`, app).Scan(&others, &essential)
+	return others, essential, err
 }

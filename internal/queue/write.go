@@ -95,8 +95,9 @@ func Wait(tx *db.Tx, id string, reason *asset.Reason, attempts int, next time.Ti
 }
 
 // Finish records that all bytes are durable at path, and that the result is due.
+// What the request carried is forgotten, as it may hold secrets.
 func Finish(tx *db.Tx, id, path string, bytes int64, due bool, now time.Time) error {
-	return move(tx, id, asset.StateFinished, "reason = '', error = '', path = ?, bytes = ?, total = ?, delivery = ?, ended = ?, moved = ?",
+	return move(tx, id, asset.StateFinished, "reason = '', error = '', request = json_remove(request, '$.headers', '$.body'), path = ?, bytes = ?, total = ?, delivery = ?, ended = ?, moved = ?",
 		path, bytes, bytes, delivery(due), millis(now), millis(now))
 }
 
@@ -129,6 +130,12 @@ func Mark(tx *db.Tx, id string, bytes, total int64, validator, boot string, now 
 	return err
 }
 
+// Received records the body bytes that a download has received in all.
+func Received(tx *db.Tx, id string, wire int64) error {
+	_, err := tx.Exec("UPDATE downloads SET wire = ? WHERE id = ?", wire, id)
+	return err
+}
+
 // Interrupted puts back what a service that died had running.
 func Interrupted(tx *db.Tx) error {
 	_, err := tx.Exec("UPDATE downloads SET state = 'waiting', next_try = 0, attempts = 0 WHERE state = 'downloading'")
@@ -144,7 +151,7 @@ func Reconnected(tx *db.Tx) error {
 
 // Acknowledged ends a delivery for good.
 func Acknowledged(tx *db.Tx, id string) error {
-	_, err := tx.Exec("UPDATE downloads SET delivery = 'done', path = '' WHERE id = ?", id)
+	_, err := tx.Exec("UPDATE downloads SET delivery = 'done', path = '', request = json_remove(request, '$.headers', '$.body') WHERE id = ?", id)
 	return err
 }
 

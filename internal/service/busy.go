@@ -16,6 +16,7 @@ type busy struct {
 	mu      sync.Mutex
 	running map[asset.AppID]*session
 	stopped bool
+	freed   chan struct{} // closed when a session ends; nil while nobody waits for that
 }
 
 type session struct {
@@ -41,9 +42,33 @@ func (b *busy) begin(app asset.AppID) (context.Context, func(), bool) {
 		cancel()
 		b.mu.Lock()
 		delete(b.running, app)
+		if b.freed != nil {
+			close(b.freed)
+			b.freed = nil
+		}
 		b.mu.Unlock()
 		close(x.done)
 	}, true
+}
+
+// wait is begin that waits until its turn has come, or ctx ends.
+func (b *busy) wait(ctx context.Context, app asset.AppID) (context.Context, func(), error) {
+	for {
+		b.mu.Lock()
+		if b.freed == nil {
+			b.freed = make(chan struct{})
+		}
+		freed := b.freed
+		b.mu.Unlock()
+		if session, end, ok := b.begin(app); ok {
+			return session, end, nil
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return nil, nil, ctx.Err()
+		}
+	}
 }
 
 func (b *busy) runs(app asset.AppID) bool {

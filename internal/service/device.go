@@ -47,7 +47,7 @@ func (s *Service) deviceChanged() asset.Facts {
 // forbids is what device and settings forbid at the moment, for all apps.
 func (s *Service) forbids(settings apps.Settings) policy.Device {
 	f, since := s.device.Facts()
-	d := policy.Device{Metered: f.Metered == asset.Yes && settings.Metered != apps.MeteredAllow, LowPower: f.LowPower == asset.Yes,
+	d := policy.Device{Metered: f.Metered == asset.Yes && settings.Metered != apps.MeteredAllow, MeteredFront: settings.Metered == apps.MeteredNever, LowPower: f.LowPower == asset.Yes,
 		RefreshOff: !settings.BackgroundRefresh, Since: since}
 	if a, ok := f.Simulated[asset.FactRefresh]; ok {
 		d.RefreshOff = a == asset.No

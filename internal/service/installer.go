@@ -135,6 +135,8 @@ func (s *Service) Uninstall(ctx context.Context, id asset.AppID) error {
 	}
 	s.dispatcher.Stop(func(other asset.AppID, _ string) bool { return other != id })
 	s.busy.end(id) // one that began between the two
+	s.dispatcher.Forget(id)
+	s.processes.refuse(id)
 	s.sockets.remove(id, s.server)
 	err = s.sweep(left)
 	s.hub.Publish(asset.Event{Type: asset.EventRemoved, App: app.ID()})

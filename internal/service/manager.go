@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"larder/asset"
+	"larder/internal/courier"
 	"larder/internal/db"
 	"larder/internal/localapi"
 	"larder/internal/queue"
@@ -60,6 +61,9 @@ func (s *Service) Schedule(ctx context.Context, app asset.AppID, d asset.Downloa
 	if err := s.courier.Permit(ctx, app, d.Identifier); err != nil {
 		return asset.DownloadStatus{}, err
 	}
+	if err := s.launchedOnce(ctx, app, d.Identifier); err != nil {
+		return asset.DownloadStatus{}, err
+	}
 	e, err := s.courier.Schedule(ctx, app, d)
 	if err != nil {
 		return asset.DownloadStatus{}, err
@@ -85,6 +89,9 @@ func (s *Service) StartForeground(ctx context.Context, app asset.AppID, session 
 		return asset.DownloadStatus{}, &asset.Error{Code: asset.CodeEssentialNotPermitted, Op: "start foreground download", Subject: d.Identifier,
 			Message: "essential downloads belong to an installation or update", Help: "use RemovingEssential"}
 	}
+	if err := s.launchedOnce(ctx, app, d.Identifier); err != nil {
+		return asset.DownloadStatus{}, err
+	}
 	e, err := s.inHand(ctx, app, &d)
 	if err != nil {
 		return asset.DownloadStatus{}, err
@@ -105,6 +112,16 @@ func (s *Service) StartForeground(ctx context.Context, app asset.AppID, session 
 		s.Wake()
 	}
 	return s.downloadStatus(ctx, e.UniqueIdentifier)
+}
+
+// launchedOnce refuses what a process of an app asks for before the app was ever
+// launched: until then its extension alone says what is fetched (206, classic §5).
+func (s *Service) launchedOnce(ctx context.Context, id asset.AppID, identifier string) error {
+	app, err := s.get(ctx, id)
+	if err != nil || app.Launched() {
+		return err
+	}
+	return courier.BeforeLaunch(identifier, "the app was never launched, and until then its extension alone names downloads", "start the app with \"larder launch\"")
 }
 
 // inHand finds the scheduled download that d names, or schedules it.

@@ -119,8 +119,8 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		return nil, err
 	}
 	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: s.free,
-		Device: s.forbids, Offline: s.offline, Changed: s.Wake, Observe: s.observe}
-	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Locks: &s.locks, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
+		Device: s.forbids, Offline: s.offline, Challenge: s.challenge, Changed: s.Wake, Observe: s.observe}
+	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Locks: &s.locks, Allowances: s.dispatcher, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
 		Start: c.Extensions, Background: s.prohibited,
 		Log: func(app asset.AppID, line string) { c.Log.Info("extension", "app", app, "line", line) }}
 	s.server = localapi.NewServer(s, &s.hub, s.self())

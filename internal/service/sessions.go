@@ -23,16 +23,18 @@ type process struct {
 
 	mu      sync.Mutex
 	active  bool
-	front   map[string]bool // downloads it brought to the foreground
-	offered map[string]bool // results it was told of and has not acknowledged
+	front   map[string]bool      // downloads it brought to the foreground
+	offered map[string]bool      // results it was told of and has not acknowledged
+	asked   map[string]*question // challenges that it has not answered; nil once it is gone
 	lines   []localapi.SessionLine
 	more    chan struct{} // one slot
+	refused chan struct{} // closed when the app is uninstalled
 }
 
 func (p *process) push(l localapi.SessionLine) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.lines) >= backlog && l.Error == nil && l.Type != asset.EventFinished {
+	if len(p.lines) >= backlog && l.Error == nil && l.Challenge == nil && l.Type != asset.EventFinished {
 		return
 	}
 	p.lines = append(p.lines, l)
@@ -68,7 +70,7 @@ type processes struct {
 }
 
 func (x *processes) add(app asset.AppID, handles []asset.EventType) *process {
-	p := &process{id: rand.Text(), app: app, handles: handles, front: map[string]bool{}, offered: map[string]bool{}, more: make(chan struct{}, 1)}
+	p := &process{id: rand.Text(), app: app, handles: handles, front: map[string]bool{}, offered: map[string]bool{}, asked: map[string]*question{}, more: make(chan struct{}, 1), refused: make(chan struct{})}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.all == nil {
@@ -129,8 +131,15 @@ func (s *Service) Connect(ctx context.Context, app asset.AppID, handles []asset.
 	s.Wake() // results may be due to it
 	for {
 		select {
+		case <-p.refused:
+			return uninstalled(app)
 		case <-ctx.Done():
-			return ctx.Err()
+			select {
+			case <-p.refused: // that is why it ends
+				return uninstalled(app)
+			default:
+				return ctx.Err()
+			}
 		case <-p.more:
 		}
 		for _, l := range p.take() {
@@ -141,13 +150,34 @@ func (s *Service) Connect(ctx context.Context, app asset.AppID, handles []asset.
 	}
 }
 
+// uninstalled is what connected processes of an app are told when it is no more:
+// that there is no use in coming again (55, classic §5).
+func uninstalled(app asset.AppID) error {
+	return &asset.Error{Code: asset.CodeConnectionNotAccepted, Op: "stay connected", Subject: string(app), Message: "the app was uninstalled", Help: "install it again, and start it with \"larder launch\""}
+}
+
+// refuse ends the sessions of an app for good.
+func (x *processes) refuse(app asset.AppID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for id, p := range x.all {
+		if p.app == app {
+			close(p.refused)
+			delete(x.all, id)
+		}
+	}
+}
+
 func (s *Service) disconnect(p *process) {
 	s.processes.remove(p)
 	s.locks.Free(p.app, p)
 	p.mu.Lock()
-	front := p.front
-	p.front = nil
+	front, asked := p.front, p.asked
+	p.front, p.asked = nil, nil
 	p.mu.Unlock()
+	for _, q := range asked {
+		q.pass()
+	}
 	for id := range front {
 		s.dispatcher.Promote(id, false) // it goes on in the background
 	}

@@ -16,6 +16,7 @@ func (s *Service) Status(ctx context.Context, id asset.AppID) (asset.Status, err
 		st.Service.Fence = fenced()
 	}
 	st.Device, _ = s.device.Facts()
+	defer s.dispatcher.Steady()()
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		var list []apps.App
 		var err error
@@ -62,6 +63,11 @@ func (s *Service) describe(tx *db.Tx, app *apps.App) (asset.AppStatus, error) {
 	}
 	if err == nil {
 		st.Check, err = s.checkStatus(tx, app)
+	}
+	if err == nil {
+		var left apps.Allowances
+		left, err = s.dispatcher.Allowances(tx, app)
+		st.RestrictedDownloadSizeRemaining, st.RestrictedEssentialDownloadSizeRemaining = left.Told()
 	}
 	return st, err
 }

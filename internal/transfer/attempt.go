@@ -23,6 +23,9 @@ type attempt struct {
 	entry      *entry   // nil until something is to be recorded
 	began      bool
 	progressed bool
+
+	login               *login // nil until the owner has answered a challenge
+	refused, challenges int
 }
 
 // open checks the job and looks at the partial file, without making one.

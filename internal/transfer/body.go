@@ -13,6 +13,11 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 // take writes the body of an accepted answer to the file. It returns nil at the
 // end of the entity, and at the honest end of a part that is shorter than asked.
 func (a *attempt) take(ctx context.Context, s *stall, u *url.URL, body io.Reader, ans answer, why string) *Failure {
+	if ans.end >= 0 {
+		if over := a.job.Allowance.Announce(ans.end - ans.start); over != nil {
+			return &Failure{Kind: KindPermanent, Err: over}
+		}
+	}
 	if fail := a.begin(ans, why); fail != nil {
 		return fail
 	}
@@ -33,9 +38,14 @@ func (a *attempt) take(ctx context.Context, s *stall, u *url.URL, body io.Reader
 	}
 	s.start()
 	for {
-		n, err := body.Read(buf[:most])
+		may, over := a.job.Allowance.Draw(most)
+		n, err := body.Read(buf[:max(may, 1)]) // one byte shows whether the body ends here
 		if n > 0 {
 			s.stop()
+			a.job.Allowance.Received(n)
+			if n > may {
+				return &Failure{Kind: KindPermanent, Err: over}
+			}
 			if fail := a.excess(u, ans, int64(n)); fail != nil {
 				return fail
 			}

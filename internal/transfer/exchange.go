@@ -62,10 +62,30 @@ func (a *attempt) exchange(ctx context.Context, s *stall, asked Held) (*http.Res
 			return nil, u, fail
 		}
 		s.start()
-		res, err := a.Transport.RoundTrip(request(ctx, s, method, u, body, custom, asked))
+		res, err := a.Transport.RoundTrip(request(ctx, s, method, u, body, custom, asked, a.authorization(u)))
 		s.stop()
 		if err != nil {
-			return nil, u, a.broken(ctx, u, err)
+			again, fail := a.doubted(ctx, u, err)
+			if again {
+				hop--
+				continue
+			}
+			if fail == nil {
+				fail = a.broken(ctx, u, err)
+			}
+			return nil, u, fail
+		}
+		if res.StatusCode == http.StatusUnauthorized {
+			again, fail := a.demanded(ctx, u, res)
+			if again {
+				drain(res, s)
+				hop--
+				continue
+			}
+			if fail != nil {
+				_ = res.Body.Close()
+				return nil, u, fail
+			}
 		}
 		if !isRedirect(res.StatusCode) {
 			return res, u, nil
@@ -112,10 +132,13 @@ func (a *attempt) permit(u *url.URL, hop int) *Failure {
 	return failure(KindPermanent, code, redact(u), message, "", err)
 }
 
-func request(ctx context.Context, s *stall, method string, u *url.URL, body []byte, custom map[string]string, asked Held) *http.Request {
+func request(ctx context.Context, s *stall, method string, u *url.URL, body []byte, custom map[string]string, asked Held, authorization string) *http.Request {
 	req := &http.Request{Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}}
 	for k, v := range custom {
 		req.Header.Set(k, v)
+	}
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
 	}
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept-Encoding", "identity")

@@ -159,6 +159,9 @@ func badStatus(subject string, res *http.Response, now time.Time) *Failure {
 	case c == http.StatusTooManyRequests, c == http.StatusRequestTimeout, c == http.StatusTooEarly, c >= 500:
 		f.Err.Help = "nothing to do; Larder tries again later"
 		f.NotBefore = retryAfter(res.Header, now)
+	case c == http.StatusUnauthorized:
+		f.Kind = KindPermanent
+		f.Err.Help = "let the app or its extension answer the server's demand for a user or token"
 	case c >= 400:
 		f.Kind = KindPermanent
 		f.Err.Help = "check the URL, and that the server may give this file away"

@@ -26,6 +26,7 @@ import (
 	"net/url"
 	"time"
 
+	"larder/asset"
 	"larder/internal/fsx"
 )
 
@@ -68,6 +69,15 @@ type Job struct {
 	Size int64
 	// MaxBytes bounds an entity of any size (1012); 0 means no bound.
 	MaxBytes int64
+	// Challenge, if set, is asked what to do about a server that demands a user or
+	// token, or whose certificate is not valid; the latter only when Transport is a
+	// *Trust. An answer's credential goes to the origin that asked, on this attempt
+	// alone, and is never told on. It is asked eight times an attempt at most.
+	Challenge func(context.Context, asset.Challenge) (asset.ChallengeAnswer, error)
+	// Transport replaces the Fetcher's for this job; nil does not.
+	Transport http.RoundTripper
+	// Allowance bounds what this job receives over all its attempts; nil does not.
+	Allowance Allowance
 	// Allow, if set, is asked for every URL before it is requested: the first
 	// and each redirect. Its error ends the transfer for good; an *asset.Error
 	// keeps its code.
@@ -131,7 +141,13 @@ func (f *Fetcher) withDefaults() Fetcher {
 // a *Failure unless the entity is complete. Cancelling ctx keeps every byte
 // written so far. When j.Held is complete already, no request is made.
 func (f *Fetcher) Fetch(ctx context.Context, j Job) (Held, error) {
+	if j.Allowance == nil {
+		j.Allowance = unlimited{}
+	}
 	a := attempt{Fetcher: f.withDefaults(), job: j, held: j.Held}
+	if j.Transport != nil {
+		a.Transport = j.Transport
+	}
 	fail := a.open()
 	if fail == nil {
 		fail = a.run(ctx)
