@@ -69,7 +69,7 @@ class Larder(unittest.TestCase):
                 self.assertEqual(event.status.bytes, 3 << 20)
                 os.replace(event.file_path, os.path.join(BOX, "moved"))
                 self.manager.schedule(Download("py-missing", SERVER + "/missing", file_size=10))
-            if event.type == "failed":
+            if event.type == "failed" and event.download.identifier == "py-missing":
                 break
         self.assertEqual(event.error.code, Code.SERVER)
         self.assertEqual(os.path.getsize(os.path.join(BOX, "moved")), 3 << 20)
