@@ -127,6 +127,7 @@ func TestResultsOfTheBackgroundWaitForTheEndOfLowPower(t *testing.T) {
 func TestSchedulingIsRefusedWhileTheBackgroundIsProhibited(t *testing.T) {
 	bubbleWith(t, unsafe, func(p *planned) {
 		id := p.app(idle)
+		p.launch(id)
 		d := p.put("mine", 1000, false, "")
 		p.device(asset.Facts{LowPower: asset.Yes})
 		if _, err := p.s.Schedule(p.Context(), id, d); asset.CodeOf(err) != asset.CodeBackgroundActivityProhibited || asset.AsError(err).Help == "" {
