@@ -83,6 +83,14 @@ func why(d asset.DownloadStatus) string {
 	return d.Reason.Message
 }
 
+// whole is why, with what would end it.
+func whole(d asset.DownloadStatus) string {
+	if d.Reason == nil {
+		return why(d)
+	}
+	return sentence(d.Reason)
+}
+
 // total is the state of a whole installation: bytes, files, rate and time left.
 func total(p asset.Progress) string {
 	if p.Count == 0 && p.Done {

@@ -129,7 +129,7 @@ func downloadLines(a asset.AppStatus, most int) []string {
 		out = append(out, line)
 		// What would unblock a run of downloads with one reason is said once.
 		if r := list[n].Reason; r != nil && r.Unblock != "" && list[n].State != asset.StateFinished &&
-			(n+1 == len(list) || list[n+1].Reason == nil || list[n+1].Reason.Message != r.Message) {
+			(n+1 == len(list) || list[n+1].Reason == nil || list[n+1].Reason.Message != r.Message || list[n+1].Reason.Unblock != r.Unblock) {
 			out = append(out, "    → "+r.Unblock)
 		}
 	}
@@ -164,9 +164,9 @@ func eventLine(ev asset.Event) string {
 	case ev.Type == asset.EventFinished:
 		return fmt.Sprintf("%s: %s: finished, %s", ev.App, d.Identifier, part(*d))
 	case ev.Type == asset.EventFailed:
-		return fmt.Sprintf("%s: %s: failed: %s", ev.App, d.Identifier, why(*d))
+		return fmt.Sprintf("%s: %s: failed: %s", ev.App, d.Identifier, whole(*d))
 	case ev.Type == asset.EventPaused:
-		return fmt.Sprintf("%s: %s: waits: %s", ev.App, d.Identifier, why(*d))
+		return fmt.Sprintf("%s: %s: waits: %s", ev.App, d.Identifier, whole(*d))
 	case ev.Type == asset.EventBegan:
 		return fmt.Sprintf("%s: %s: begins, %s", ev.App, d.Identifier, part(*d))
 	}

@@ -127,6 +127,8 @@ func (loader) BackgroundDownloadReceivedChallenge(_ context.Context, d asset.Dow
 	return extension.ChallengeAnswer{Disposition: extension.DefaultHandling}, nil
 }
 
+func (loader) ExtensionWillTerminate() { note(heard{Entry: "terminate"}) }
+
 // minimal has the one entry point that must be there.
 type minimal struct{}
 

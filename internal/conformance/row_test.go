@@ -1,5 +1,5 @@
 // Package conformance holds one test per rule of Apple's classic Background
-// Assets (classic §2–§7) and per call of ours where Apple is silent (design
+// Assets (classic §1–§7) and per call of ours where Apple is silent (design
 // §12). Each drives a real service over its sockets: real processes as apps and
 // extensions, a real web server, a real database. It promises that
 // doc/conformance.md says what those tests test; it does not look inside the
@@ -38,8 +38,8 @@ func row(t *testing.T, section, rule, ours string) {
 
 const page = "../../doc/conformance.md"
 
-// leastRows is how many rows issue 4 asks for.
-const leastRows = 80
+// leastRows is how many rows there were once; none is lost without a word.
+const leastRows = 140
 
 type line struct{ section, rule, ours, test string }
 
