@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 # Go itself reports CGO_ENABLED=0 when it finds no C compiler.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-.PHONY: help build test race check cross soak fuzz fmt clean dist dist-check corpora
+.PHONY: help build test race check cross soak fuzz fmt clean dist dist-check corpora bench bench-quick
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -58,5 +58,11 @@ dist: ## Make a release in dist/: archives, Debian packages, SBOM, checksums
 dist-check: ## Make a release twice, compare, and try the Debian package in a clean Debian (root, debootstrap)
 	internal/dist/check
 
-corpora: ## Fetch the trees that the benchmarks compare, into CORPORA (default: the user's cache)
+corpora: ## Fetch the trees that the benchmarks compare: CORPORA=folder NAMES="human ort"
 	go run ./bench fetch $(if $(CORPORA),-to $(CORPORA)) $(NAMES)
+
+bench: ## Measure us against the best tools of the field: NAMES="human ort" FIGURES=P1,P3 (bench/README.md)
+	nice -n 10 go run ./bench $(BENCH) $(if $(CORPORA),-to $(CORPORA)) $(if $(FIGURES),-figures $(FIGURES)) $(NAMES)
+
+bench-quick: ## What can be measured in minutes: bytes and sizes of two corpora
+	$(MAKE) bench FIGURES=$(or $(FIGURES),P1,P2,P2b,P3,P8) NAMES="$(or $(NAMES),human freedoom)" BENCH=-quick

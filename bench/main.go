@@ -1,8 +1,10 @@
 // Bench measures Larder against the best tools of its field, on public trees, and
 // says with each figure how it came about. README.md is its manual; "make bench"
-// runs it. It is no part of the program.
+// runs it from the module's root. It is no part of the program.
 //
-//	bench fetch   get the corpora
+//	bench fetch [NAME…]   get the corpora
+//	bench [NAME…]         measure, on all corpora or those named, and show the table
+//	bench show            show the table of what was measured before
 package main
 
 import (
@@ -10,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,6 +21,23 @@ import (
 
 	"larder/bench/corpus"
 )
+
+// bench is one run.
+type bench struct {
+	cache   string // for what can be had again: corpora, packs, what peers cost
+	corpora string
+	work    string // for what goes away
+	results string // in the repository
+	figures []string
+	pairs   int
+	quick   bool
+
+	exe     string // this program
+	source  string // names the source of package pack
+	machine string
+	log     io.Writer
+	run     []figure
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -29,16 +49,20 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	if len(args) > 0 && args[0] == "fetch" {
-		return fetch(ctx, args[1:])
+	if len(args) > 0 && args[0] == "work" {
+		return work(ctx, args[1:])
 	}
-	return errors.New("say what: fetch")
-}
-
-// fetch prints the place of each corpus.
-func fetch(ctx context.Context, args []string) error {
-	flags := flag.NewFlagSet("fetch", flag.ContinueOnError)
-	to := flags.String("to", "", "`folder` for the corpora (default: below the user's cache)")
+	b := bench{log: os.Stderr, results: "bench/results"}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.StringVar(&b.cache, "cache", "", "`folder` for what can be had again (default: below the user's cache)")
+	flags.StringVar(&b.corpora, "to", "", "`folder` of the corpora (default: in the cache)")
+	flags.IntVar(&b.pairs, "pairs", 5, "how often two times are compared")
+	flags.BoolVar(&b.quick, "quick", false, "without what takes minutes")
+	only := flags.String("figures", "", "figures to measure, P1,P3 say (default: all)")
+	verb := ""
+	if len(args) > 0 && (args[0] == "fetch" || args[0] == "show") {
+		verb, args = args[0], args[1:]
+	}
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -46,26 +70,51 @@ func fetch(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *to == "" {
-		if *to, err = cache(); err != nil {
+	if *only != "" {
+		b.figures = strings.Split(*only, ",")
+	}
+	if err := b.places(); err != nil {
+		return err
+	}
+	switch verb {
+	case "fetch":
+		return b.fetch(ctx, pairs)
+	case "show":
+		return b.show(os.Stdout)
+	}
+	return b.all(ctx, pairs, len(flags.Args()) == 0)
+}
+
+// places fills in where things are.
+func (b *bench) places() error {
+	if b.cache == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
 			return err
 		}
-		*to = filepath.Join(*to, "corpora")
+		b.cache = filepath.Join(dir, "larder-bench")
 	}
+	cache, err := filepath.Abs(b.cache)
+	if err != nil {
+		return err
+	}
+	b.cache, b.work = cache, filepath.Join(cache, "work")
+	if b.corpora == "" {
+		b.corpora = filepath.Join(b.cache, "corpora")
+	}
+	return os.MkdirAll(b.work, 0o755)
+}
+
+// fetch prints the place of each corpus.
+func (b *bench) fetch(ctx context.Context, pairs []corpus.Pair) error {
 	for _, p := range pairs {
-		place, err := p.Fetch(ctx, *to)
+		place, err := p.Fetch(ctx, b.corpora)
 		if err != nil {
 			return err
 		}
 		fmt.Println(place)
 	}
 	return nil
-}
-
-// cache is where large things lie that can be had again: never in the repository.
-func cache() (string, error) {
-	dir, err := os.UserCacheDir()
-	return filepath.Join(dir, "larder-bench"), err
 }
 
 // choose finds corpora by name, in their own order; no name means all.

@@ -16,7 +16,8 @@ import (
 // packages on one floor never import each other.
 var floors = [][]string{
 	{"cmd/larder", "internal/dist", "bench"},
-	{"bench/corpus"},
+	{"bench/peer"},
+	{"bench/corpus", "bench/meter"},
 	{"internal/autostart", "internal/desktop"},
 	{"internal/demo"},
 	{"internal/service", "internal/host"}, // what a device knows of a host came over HTTP

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"larder/pack"
+)
+
+// work is one thing that Larder does, in a process of its own so that time and
+// memory are measured as those of any other command: "bench work VERB ARG…". It
+// prints what came of it as JSON.
+func work(ctx context.Context, args []string) error {
+	verbs := map[string]struct {
+		args int
+		run  func(ctx context.Context, args []string) (any, error)
+	}{
+		"build":   {2, buildTree},
+		"extract": {2, extract},
+		"verify":  {2, verify},
+		"update":  {2, planUpdate},
+		"apply":   {4, apply},
+		"grow":    {3, grow},
+	}
+	if len(args) == 0 {
+		return errors.New("work: which?")
+	}
+	v, ok := verbs[args[0]]
+	if !ok || len(args) != v.args+1 {
+		return fmt.Errorf("work %v: no such work", args)
+	}
+	out, err := v.run(ctx, args[1:])
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(out)
+}
+
+// buildTree DIR PACK
+func buildTree(ctx context.Context, args []string) (any, error) {
+	root, err := os.OpenRoot(args[0])
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	t, err := pack.DirTree(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	return buildTo(ctx, args[1], t)
+}
+
+func buildTo(ctx context.Context, name string, t pack.Tree) (pack.Summary, error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return pack.Summary{}, err
+	}
+	s, err := pack.Build(ctx, f, t, pack.BuildOptions{})
+	return s, errors.Join(err, f.Close())
+}
+
+// opened packs, and how to close them.
+func open(names ...string) (all []*pack.Archive, shut func(), err error) {
+	var files []*os.File
+	shut = func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}
+	for _, n := range names {
+		f, err := os.Open(n)
+		if err != nil {
+			return nil, shut, err
+		}
+		files = append(files, f)
+		info, err := f.Stat()
+		if err != nil {
+			return nil, shut, err
+		}
+		a, err := pack.Open(f, info.Size())
+		if err != nil {
+			return nil, shut, err
+		}
+		all = append(all, a)
+	}
+	return all, shut, nil
+}
+
+// extract PACK DIR
+func extract(ctx context.Context, args []string) (any, error) {
+	packs, shut, err := open(args[0])
+	defer shut()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(args[1], 0o755); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(args[1])
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return packs[0].Totals(), packs[0].Extract(ctx, root)
+}
+
+// verify PACK DIR
+func verify(ctx context.Context, args []string) (any, error) {
+	packs, shut, err := open(args[0])
+	defer shut()
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(args[1])
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	found, err := packs[0].VerifyTree(ctx, root)
+	if err == nil && len(found) > 0 {
+		err = fmt.Errorf("%d mismatches: %v", len(found), found[0])
+	}
+	return packs[0].Totals(), err
+}
+
+// applied tells of an update that was applied.
+type applied struct {
+	Plan    pack.Figures `json:"plan"`
+	Written int64        `json:"written"` // bytes given to write calls
+	Seconds float64      `json:"seconds"` // for plan and apply
+}
+
+// apply OLDPACK NEWPACK ROOT INTO; the old tree is ROOT/old.
+func apply(ctx context.Context, args []string) (any, error) {
+	packs, shut, err := open(args[0], args[1])
+	defer shut()
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(args[2])
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := os.Open(args[1])
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	before, began := written(), time.Now()
+	p, err := pack.NewPlan(ctx, packs[1], []pack.Installed{{Archive: packs[0], Dir: "old"}}, pack.PlanOptions{})
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.Apply(ctx, root, filepath.ToSlash(args[3]), pack.FetchFrom(f))
+	return applied{Plan: p.Figures(), Written: written() - before, Seconds: time.Since(began).Seconds()}, err
+}
+
+// written asks the system what this process gave to write calls, 0 if it
+// does not tell.
+func written() (n int64) {
+	f, err := os.Open("/proc/self/io")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	var name string
+	var value int64
+	for {
+		if _, err := fmt.Fscan(f, &name, &value); err != nil {
+			return 0
+		}
+		if name == "wchar:" {
+			return value
+		}
+	}
+}
