@@ -31,6 +31,14 @@ const (
 	CodeCancelled                    Code = -999 // in NSURLErrorDomain
 )
 
+// Apple's codes, in BAManagedErrorDomain (managed §4): an Error that has one says so in
+// its Domain, for they count from 0 again.
+const (
+	CodeManagedPackNotFound Code = 0
+	CodeManagedFileNotFound Code = 1
+	CodeManagedAvailability Code = 2 // of a batch, some packs did not become available
+)
+
 // Our codes, in the domain "larder".
 const (
 	CodeConfiguration   Code = 1000

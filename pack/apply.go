@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"larder/asset"
-	"larder/internal/fsx"
 )
 
 const opApply = "apply update"
@@ -65,7 +64,7 @@ func (p *Plan) Apply(ctx context.Context, root *os.Root, into string, from Fetch
 	if err := a.run(ctx); err != nil {
 		return a.sum, err
 	}
-	return a.sum, disk(opApply, quote(into), fsx.SyncTree(dst))
+	return a.sum, disk(opApply, quote(into), p.sync(dst))
 }
 
 // applier is one run of Apply. Its rounds end when no old byte proved wrong.

@@ -75,7 +75,7 @@ func (c *census) add(e Entry) error {
 		if i < len(e.Path) && e.Path[i] != '/' {
 			continue
 		}
-		key := foldKey(e.Path[:i])
+		key := FoldKey(e.Path[:i])
 		if _, ok := c.seen[key]; ok {
 			return fault(asset.CodePathCollision, c.op, quote(e.Path[:i]), "another name differs from it only in upper and lower case")
 		}

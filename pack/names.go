@@ -134,8 +134,9 @@ func sharedDirs(last, next string) int {
 	return from
 }
 
-// foldKey is equal for paths that differ only in case, by Unicode's simple folding.
-func foldKey(path string) (key [16]byte) {
+// FoldKey is equal for paths that differ only in case, by Unicode's simple folding, and
+// in practice for no others.
+func FoldKey(path string) (key [16]byte) {
 	folded := make([]byte, 0, 256)
 	for _, r := range path {
 		if r >= utf8.RuneSelf {

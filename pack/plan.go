@@ -7,10 +7,12 @@ import (
 	"errors"
 	"hash"
 	"io/fs"
+	"os"
 	"sort"
 	"sync"
 
 	"larder/asset"
+	"larder/internal/fsx"
 )
 
 const opPlan = "plan update"
@@ -34,6 +36,9 @@ type PlanOptions struct {
 	// Copy plans for a disk that has no hard links: unchanged files are written
 	// again. Apply says when a plan without it cannot be kept to.
 	Copy bool
+	// Sync makes the staging tree durable. Nil is the system's own way; an
+	// installer has one that knows its disk.
+	Sync func(tree *os.Root) error
 }
 
 // Figures are what a plan costs, in bytes. Apply stays within them, unless old
@@ -53,6 +58,7 @@ type Plan struct {
 	target *Archive
 	olds   []Installed
 	copied bool
+	sync   func(*os.Root) error
 	chunks map[uint64]uint32 // key of a chunk's hash → its number among all old chunks
 	files  map[uint64]uint32 // key of a whole file → the number of its first chunk
 	from   []uint32          // number of each old archive's first chunk, and the end
@@ -71,8 +77,11 @@ const maxCached = 16
 // A chunk comes from old files if they have it; a frame of the target is fetched
 // if it has a chunk that they lack, and then gives all its chunks.
 func NewPlan(ctx context.Context, target *Archive, olds []Installed, opts PlanOptions) (*Plan, error) {
-	p := &Plan{target: target, olds: olds, copied: opts.Copy, chunks: map[uint64]uint32{}, files: map[uint64]uint32{},
+	p := &Plan{target: target, olds: olds, copied: opts.Copy, sync: opts.Sync, chunks: map[uint64]uint32{}, files: map[uint64]uint32{},
 		from: []uint32{0}, keep: make([]uint32, target.total().rows), fetch: newBits(target.total().frames), cache: map[[2]int]*section{}}
+	if p.sync == nil {
+		p.sync = fsx.SyncTree
+	}
 	total := int64(0)
 	for i := range olds {
 		if total += int64(olds[i].Archive.total().chunks); total > maxChunks {

@@ -62,4 +62,7 @@ type FS interface {
 	// nothing (Windows, whose renames are written through instead; some network
 	// file systems).
 	SyncDir(name string) error
+	// SyncTree makes everything below a directory durable, names and bytes; see
+	// the function [SyncTree].
+	SyncTree(name string) error
 }

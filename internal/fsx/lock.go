@@ -46,7 +46,7 @@ func Lock(name string) (*FileLock, error) {
 		if err != nil {
 			return nil, err
 		}
-		switch err := lockFile(f); {
+		switch err := lockFile(f, false); {
 		case errors.Is(err, ErrLocked):
 			pid := holder(f)
 			f.Close()
@@ -72,6 +72,19 @@ func Lock(name string) (*FileLock, error) {
 func (l *FileLock) Unlock() error {
 	truncErr := l.f.Truncate(0)
 	return errors.Join(truncErr, l.f.Close())
+}
+
+// TryLock takes the advisory lock of an open file, without waiting: shared, which
+// many may hold at once and for which reading is enough, or exclusive. When another
+// holds it in the way the error is ErrLocked. Closing the file frees it, and so
+// does the end of the process, however it comes. Where the system needs a
+// range it is one byte at offset 1<<62.
+func TryLock(f *os.File, shared bool) error {
+	err := lockFile(f, shared)
+	if err != nil && !errors.Is(err, ErrLocked) {
+		return &fs.PathError{Op: "lock", Path: f.Name(), Err: err}
+	}
+	return err
 }
 
 func inPlace(f *os.File, name string) bool {

@@ -10,7 +10,11 @@ import (
 
 // lockFile uses flock, which belongs to the open file and not, like fcntl's
 // lock, to whichever descriptor of the process is closed first.
-func lockFile(f *os.File) error {
+func lockFile(f *os.File, shared bool) error {
+	how := unix.LOCK_EX | unix.LOCK_NB
+	if shared {
+		how = unix.LOCK_SH | unix.LOCK_NB
+	}
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
@@ -18,7 +22,7 @@ func lockFile(f *os.File) error {
 	var lockErr error
 	err = conn.Control(func(fd uintptr) {
 		for {
-			if lockErr = unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB); lockErr != unix.EINTR {
+			if lockErr = unix.Flock(int(fd), how); lockErr != unix.EINTR {
 				return
 			}
 		}

@@ -9,7 +9,11 @@ import (
 
 // lockFile locks one byte far behind the text: a locked byte cannot be read by
 // others here, and the holder's process number should be.
-func lockFile(f *os.File) error {
+func lockFile(f *os.File, shared bool) error {
+	how := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
+	if !shared {
+		how |= windows.LOCKFILE_EXCLUSIVE_LOCK
+	}
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err
@@ -17,8 +21,7 @@ func lockFile(f *os.File) error {
 	var lockErr error
 	err = conn.Control(func(fd uintptr) {
 		at := windows.Overlapped{OffsetHigh: 0x40000000}
-		lockErr = windows.LockFileEx(windows.Handle(fd),
-			windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)
+		lockErr = windows.LockFileEx(windows.Handle(fd), how, 0, 1, 0, &at)
 	})
 	switch {
 	case err != nil:

@@ -29,6 +29,15 @@ func (system) Stat(name string) (fs.FileInfo, error)        { return os.Stat(nam
 func (system) ReadDir(name string) ([]fs.DirEntry, error)   { return os.ReadDir(name) }
 func (system) SyncDir(name string) error                    { return syncDir(name) }
 
+func (system) SyncTree(name string) error {
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return SyncTree(root)
+}
+
 // systemFile shows no more of the os.File than File asks for, so that nobody
 // comes to rely on methods that the crashable implementation lacks.
 type systemFile struct{ f *os.File }

@@ -89,6 +89,17 @@ func (c *FS) crash(keep Keep) error {
 			return err
 		}
 	}
+	for _, n := range c.watched {
+		path, err := c.path(n)
+		if err == nil {
+			if _, err = os.Lstat(path); err == nil {
+				err = lose(path, n.others, keep.Random)
+			}
+		}
+		if err != nil && !errors.Is(err, errGone) && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
 	return c.purge()
 }
 

@@ -41,7 +41,8 @@
 //
 // Modes, times and symbolic links. Garbage or zeros in unsynced appends. Disks
 // that lie about a sync. O_SYNC. Changes made by others in the directory (a
-// database, a child process): they stay, unless their directory goes. Sync does
+// database, a child process): they stay, unless their directory goes or [FS.Foreign]
+// told of them. Sync does
 // not wait for the real disk, so tests are fast and the real power had better
 // stay on. Names are compared as text, so use one spelling of the root.
 //

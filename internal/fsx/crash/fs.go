@@ -38,6 +38,9 @@ type FS struct {
 	dirty  []*node   // files with unsynced bytes, in order of their first one
 	open   map[*file]struct{}
 	asides int
+
+	foreign []string // patterns of directories that others write
+	watched []*node  // those directories
 }
 
 // New makes the existing directory root crashable. All that it holds now is
@@ -144,6 +147,9 @@ func (c *FS) MkdirAll(name string, perm fs.FileMode) error {
 		n := c.lookup(elems[:i+1])
 		n.dir = true
 		c.record(&change{n: n, to: n.slot()})
+		if err := c.adopt(elems[:i+1]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -200,4 +206,39 @@ func (c *FS) SyncDir(name string) error {
 	}
 	c.settle(c.lookup(elems))
 	return nil
+}
+
+// SyncTree makes everything below a directory durable: bytes and names.
+func (c *FS) SyncTree(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	path, elems, err := c.locate("sync", name)
+	if err != nil {
+		return err
+	}
+	if st, err := c.base.Stat(path); err != nil {
+		return err
+	} else if !st.IsDir() {
+		return &fs.PathError{Op: "sync", Path: name, Err: errors.New("not a directory")}
+	}
+	if err := c.step("sync", name); err != nil {
+		return err
+	}
+	return c.settleTree(c.lookup(elems))
+}
+
+func (c *FS) settleTree(n *node) error {
+	c.clean(n)
+	for _, child := range n.children {
+		if err := c.settleTree(child); err != nil {
+			return err
+		}
+	}
+	if n.dir {
+		c.settle(n)
+	}
+	if n.others == nil {
+		return nil
+	}
+	return c.remember(n)
 }

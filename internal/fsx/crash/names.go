@@ -14,7 +14,8 @@ type node struct {
 	aside    string // where it really is while it is removed but may come back
 	dir      bool
 	children map[string]*node
-	undo     *undo // of unsynced bytes
+	undo     *undo           // of unsynced bytes
+	others   map[string]item // what is durable of what others wrote here; nil: nobody does
 }
 
 // slot is a place for a name.
