@@ -103,5 +103,11 @@ func (d Dirs) Partial(g asset.GroupID, id asset.AppID) string {
 	return filepath.Join(d.Data, "groups", string(g), "partial", string(id))
 }
 
-// Group is the folder around Container, Inbox and Partial of one group.
+// Shelf holds the installed packs of one app (doc/shelf-format.md). It is on the
+// file system of the inbox.
+func (d Dirs) Shelf(g asset.GroupID, id asset.AppID) string {
+	return filepath.Join(d.Data, "groups", string(g), "shelf", string(id))
+}
+
+// Group is the folder around Container, Inbox, Partial and Shelf of one group.
 func (d Dirs) Group(g asset.GroupID) string { return filepath.Join(d.Data, "groups", string(g)) }
