@@ -31,8 +31,11 @@ func Handler(dir *os.Root) http.Handler {
 		case len(part) == 3 && part[0] == "blobs" && isHash(part[2]) && part[1] == part[2][:2]:
 			blob(w, r, dir, name, part[2])
 			return
-		case len(part) == 4 && part[0] == "apps" && part[3] == "manifest.json":
-			manifest(w, r, dir, name)
+		case len(part) == 4 && part[0] == "apps" && (part[3] == "manifest.json" || part[2] == "trust" && part[3] == "timestamp.json"):
+			document(w, r, dir, name, "no-cache")
+			return
+		case len(part) == 4 && part[0] == "apps" && (part[2] == "trust" && strings.HasSuffix(part[3], ".json") || strings.HasSuffix(part[3], ".manifest.json")):
+			document(w, r, dir, name, forever)
 			return
 		}
 		http.NotFound(w, r)
@@ -43,17 +46,32 @@ func Handler(dir *os.Root) http.Handler {
 func DeliverBlob(w http.ResponseWriter, r *http.Request, hash string, content io.ReadSeeker) {
 	h := w.Header()
 	h.Set("ETag", `"`+hash+`"`)
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Cache-Control", forever)
 	h.Set("Content-Type", "application/octet-stream")
 	http.ServeContent(w, r, "", time.Time{}, content)
 }
 
+// forever is how long a blob, and signed metadata with its version in its name, may be kept.
+const forever = "public, max-age=31536000, immutable"
+
+// CacheControl is what a server should say of a file of the site.
+func CacheControl(name string) string {
+	if base := path.Base(name); base == "manifest.json" || base == "timestamp.json" {
+		return "no-cache"
+	}
+	return forever
+}
+
 // DeliverManifest answers with the text of a manifest.
 func DeliverManifest(w http.ResponseWriter, r *http.Request, text string) {
+	deliver(w, r, text, "no-cache")
+}
+
+func deliver(w http.ResponseWriter, r *http.Request, text, cache string) {
 	sum := sha256.Sum256([]byte(text))
 	h := w.Header()
 	h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
-	h.Set("Cache-Control", "no-cache")
+	h.Set("Cache-Control", cache)
 	h.Set("Content-Type", "application/json")
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
 }
@@ -72,7 +90,7 @@ func blob(w http.ResponseWriter, r *http.Request, dir *os.Root, name, hash strin
 	DeliverBlob(w, r, hash, f)
 }
 
-func manifest(w http.ResponseWriter, r *http.Request, dir *os.Root, name string) {
+func document(w http.ResponseWriter, r *http.Request, dir *os.Root, name, cache string) {
 	f, err := dir.Open(name)
 	if err != nil {
 		http.NotFound(w, r)
@@ -81,8 +99,8 @@ func manifest(w http.ResponseWriter, r *http.Request, dir *os.Root, name string)
 	defer f.Close()
 	var text strings.Builder
 	if _, err := io.Copy(&text, io.LimitReader(f, asset.MaxDownloadManifest)); err != nil {
-		http.Error(w, "the manifest cannot be read", http.StatusInternalServerError)
+		http.Error(w, "the document cannot be read", http.StatusInternalServerError)
 		return
 	}
-	DeliverManifest(w, r, text.String())
+	deliver(w, r, text.String(), cache)
 }

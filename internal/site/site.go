@@ -27,12 +27,24 @@ func ManifestPath(app asset.AppID, context string) string {
 	return path.Join("apps", string(app), context, "manifest.json")
 }
 
+// AppPath is where a site has a document of an app: its signed metadata, say.
+func AppPath(app asset.AppID, name string) string { return path.Join("apps", string(app), name) }
+
 // BlobPath is where a site has the blob with that SHA-256, of 64 hexadecimal digits.
 func BlobPath(hash string) string { return path.Join("blobs", hash[:2], hash) }
 
 // BlobURL is the URL of a blob as a manifest of the same site writes it: relative,
 // so that a site may be moved and mirrored.
 func BlobURL(hash string) string { return "../../../" + BlobPath(hash) }
+
+// BlobOf is the path of the blob that a manifest names in the form of [BlobURL].
+func BlobOf(u string) (string, bool) {
+	hash := u[strings.LastIndexByte(u, '/')+1:]
+	if !isHash(hash) || u != BlobURL(hash) {
+		return "", false
+	}
+	return BlobPath(hash), true
+}
 
 // ManifestURL is where a device finds the manifest: on the app's own server
 // (BAManifestURL), which hears of the platform in a query that it may ignore

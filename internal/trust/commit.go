@@ -65,6 +65,18 @@ func (r *Repository) Files() ([]File, error) {
 	return append(files, File{Name: TimestampFile, Bytes: b}), nil
 }
 
+// Changed reports whether anything was signed since the repository was opened, or
+// must be renewed: then Files has something to say to devices.
+func (r *Repository) Changed() bool {
+	if len(r.roots) > 0 || len(r.dirty) > 0 || r.timestamp.Signed.Version == 0 {
+		return true
+	}
+	if !r.timestamp.Signed.Expires.After(r.now.Add(r.life.Timestamp / 2)) {
+		return true
+	}
+	return !r.snapshot.Signed.Expires.After(r.now.Add(r.life.Release / 2))
+}
+
 // renew signs releases that are past half their life again, where their key is at hand.
 func (r *Repository) renew() error {
 	for _, role := range r.delegations() {

@@ -273,7 +273,7 @@ func sameTargets(a, b map[string]*metadata.TargetFiles) bool {
 	return true
 }
 
-func compare[T int | string](a, b T) int {
+func compare[T int64 | string](a, b T) int {
 	switch {
 	case a < b:
 		return -1

@@ -93,4 +93,4 @@ func (r Role) limit() int64 {
 // metaName is how a snapshot calls the metadata of a role.
 func (r Role) metaName() string { return string(r) + ".json" }
 
-func versionText(v int) string { return strconv.Itoa(v) }
+func versionText(v int64) string { return strconv.FormatInt(v, 10) }

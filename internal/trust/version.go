@@ -17,7 +17,7 @@ import (
 // every other byte. Hashes are SHA-256.
 type Version struct {
 	ID        string
-	Version   int
+	Version   int64
 	Content   [32]byte
 	Index     [32]byte
 	IndexSize int64
@@ -44,7 +44,7 @@ func versionOf(path string, t *metadata.TargetFiles) (v Version, err error) {
 		return v, fmt.Errorf("%q is not the name of a pack version", path)
 	}
 	v.ID, v.IndexSize = parts[1], t.Length
-	if v.Version, err = strconv.Atoi(parts[2]); err != nil || v.Version < 0 || versionText(v.Version) != parts[2] {
+	if v.Version, err = strconv.ParseInt(parts[2], 10, 64); err != nil || v.Version < 0 || versionText(v.Version) != parts[2] {
 		return v, fmt.Errorf("%q does not end in a version", path)
 	}
 	var c custom
@@ -62,7 +62,7 @@ func versionOf(path string, t *metadata.TargetFiles) (v Version, err error) {
 
 type versionKey struct {
 	id      string
-	version int
+	version int64
 }
 
 // Proven is what a site's developer has signed for one release context.

@@ -122,7 +122,7 @@ func newWorld(t *testing.T) *world {
 
 // version n of the one pack there is.
 func version(n int) Version {
-	return Version{ID: "levels", Version: n, Content: sha256.Sum256([]byte{byte(n), 'c'}), Index: sha256.Sum256([]byte{byte(n), 'i'}), IndexSize: int64(1000 + n)}
+	return Version{ID: "levels", Version: int64(n), Content: sha256.Sum256([]byte{byte(n), 'c'}), Index: sha256.Sum256([]byte{byte(n), 'i'}), IndexSize: int64(1000 + n)}
 }
 
 func manifest(n int) []byte {

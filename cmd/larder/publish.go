@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"larder/asset"
+	"larder/internal/fsx"
+	"larder/internal/policy"
+	"larder/internal/publish"
+)
+
+// siteOptions are what all commands need that work on a site.
+type siteOptions struct {
+	to   string
+	app  string
+	keys string
+}
+
+func (o *siteOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.to, "to", "", "the site: a `FOLDER` that a web server delivers below larder/v1/")
+	f.StringVar(&o.app, "app", "", "identifier of the app, `ID`")
+	f.StringVar(&o.keys, "keys", "", "directory `DIR` with the app's keys; without it nothing is signed")
+}
+
+func (o *siteOptions) read(cmd *cobra.Command) (publish.Store, asset.AppID, error) {
+	switch {
+	case o.to == "":
+		return nil, "", wrongUse(cmd, "--to is missing")
+	case strings.Contains(o.to, "://"):
+		return nil, "", wrongUse(cmd, fmt.Sprintf("%q is not a folder", o.to))
+	case o.app == "":
+		return nil, "", wrongUse(cmd, "--app is missing")
+	}
+	app, err := appID(cmd, o.app)
+	return publish.Folder{Dir: o.to, Disk: fsx.OS()}, app, err
+}
+
+// keyDir is the directory of keys. Passphrases come from the environment, so that they
+// stand in no list of processes.
+func keyDir(dir string) publish.KeyDir {
+	return publish.KeyDir{Dir: dir, Passphrase: func(string) ([]byte, error) { return []byte(os.Getenv("LARDER_KEYS_PASSPHRASE")), nil }}
+}
+
+func (c *cli) publishCommand() *cobra.Command {
+	var where siteOptions
+	var o publish.Options
+	var remove []string
+	var fits asset.AppVersions
+	var refresh bool
+	cmd := &cobra.Command{
+		Use: "publish [MANIFEST|PACK]... --to FOLDER --app ID", Short: "Bring packs onto a site, for devices to find", Args: takes(0, 1<<16),
+		Long: "Bring packs onto a site, for devices to find. Each input is a packaging manifest, whose pack is built first, or a\n" +
+			"pack. A pack whose content differs from the live one gets the next version; packs that are not named stay as\n" +
+			"they are. Any web server, bucket or cache may deliver the folder. The site is whole at every moment: what was cut\n" +
+			"off is taken up by the same command. A version that is live in another context is released by publishing the same\n" +
+			"pack again. With --keys all is signed (\"larder keys init\" makes keys); devices whose bundle has the root then\n" +
+			"take nothing else.",
+		Example: "  larder publish tutorial.json level2.json --to site --app org.example.game --keys keys\n  larder publish --refresh --to site --app org.example.game --keys keys",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			to, app, err := where.read(cmd)
+			if err != nil {
+				return err
+			}
+			o.To, o.App, o.Inputs, o.Now = to, app, args, time.Now()
+			if !slices.Contains(publish.Contexts, o.Context) {
+				return wrongUse(cmd, fmt.Sprintf("there is no context %q: it is %s", o.Context, strings.Join(publish.Contexts, ", ")))
+			}
+			if len(args) == 0 && len(remove) == 0 && !refresh && !o.DryRun {
+				return wrongUse(cmd, "nothing to publish is named")
+			}
+			for _, id := range remove {
+				o.Remove = append(o.Remove, asset.PackID(id))
+			}
+			if fits != (asset.AppVersions{}) {
+				o.AppVersions = &fits
+			}
+			if where.keys != "" {
+				if o.Signing, err = keyDir(where.keys).Signing(cmd.Context()); err != nil {
+					return err
+				}
+				o.Signing.Refresh = refresh
+			}
+			return c.publish(cmd, o)
+		},
+	}
+	where.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.Context, "context", "production", "release `CONTEXT`: internal, external or production")
+	f.StringSliceVar(&remove, "remove", nil, "`PACKS` that are offered no more: devices remove them")
+	f.StringVar(&fits.Minimum, "app-versions-from", "", "the packs fit the app from `VERSION` on")
+	f.StringVar(&fits.Below, "app-versions-below", "", "the packs fit the app before `VERSION`")
+	f.StringVar(&o.PrimaryLanguage, "primary-language", "", "the app's `LANGUAGE` of last resort")
+	f.BoolVar(&refresh, "refresh", false, "sign the time again, and what is past half its life")
+	f.BoolVar(&o.DryRun, "dry-run", false, "tell what would be done and what updates would cost, and do nothing")
+	return withExits(c.printsJSON(cmd, "print what was done as JSON"), exitData, exitNotFound)
+}
+
+func (c *cli) publish(cmd *cobra.Command, o publish.Options) (err error) {
+	if o.Scratch, err = os.MkdirTemp("", "larder-publish-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(o.Scratch)) }()
+	bar := func(what string) func(string, int64) (func(int), func()) {
+		return func(_ string, total int64) (func(int), func()) {
+			g := c.gauge(what, total)
+			return g.add, g.end
+		}
+	}
+	o.Events = publish.Events{Building: bar("packing"), Uploading: bar("uploading")}
+	done, err := publish.Publish(cmd.Context(), o)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.document(done)
+	}
+	c.tellPublished(done)
+	return nil
+}
+
+func (c *cli) tellPublished(done *publish.Report) {
+	var t table
+	for _, row := range done.Packs {
+		t.add(string(row.ID), fmt.Sprintf("version %d", row.Version), string(row.Action), policy.Bytes(row.Size))
+	}
+	for _, line := range t.lines("") {
+		c.say("%s", line)
+	}
+	for _, row := range done.Packs {
+		for _, u := range row.Updates {
+			c.say("%s: a device with version %d fetches %s, writes %s and reuses %s", row.ID, u.From, policy.Bytes(u.Download), policy.Bytes(u.Write), policy.Bytes(u.Reused))
+		}
+	}
+	switch {
+	case done.DryRun && !done.Changed:
+		c.say("nothing would change in %s of %s at %s", done.Context, done.App, done.Site)
+	case done.DryRun:
+		c.say("%s would be uploaded; nothing was done", policy.Bytes(done.Uploaded))
+	case !done.Changed:
+		c.say("nothing changed: %s of %s at %s is as it was", done.Context, done.App, done.Site)
+	default:
+		c.say("live in %s of %s at %s; %s uploaded", done.Context, done.App, done.Site, policy.Bytes(done.Uploaded))
+	}
+	if s := done.Signed; s != nil {
+		c.say("signed; devices follow it until %s", s.Expires)
+	} else if !done.DryRun {
+		c.note("nothing is signed: devices trust whoever delivers the site (larder keys init makes keys)")
+	}
+}

@@ -1,0 +1,172 @@
+package publish
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"larder/asset"
+	"larder/internal/fsx"
+	"larder/internal/site"
+	"larder/internal/trust"
+)
+
+// Signing is who signs.
+type Signing struct {
+	Root  []byte // that bundles carry, or any later one
+	Keys  []trust.Key
+	Lives trust.Lifetimes
+	// Begin has the first metadata of a site that has none: what trust.Create gave.
+	Begin []trust.File
+	// Refresh signs a new timestamp even if nothing else changed.
+	Refresh bool
+}
+
+// readTrust proves the site's metadata.
+func (p *publication) readTrust(ctx context.Context) error {
+	stamp := site.AppPath(p.App, trust.TimestampFile)
+	_, err := p.To.Get(ctx, stamp, 1<<20)
+	signed := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return told(stamp, err)
+	}
+	switch {
+	case p.Signing == nil && signed:
+		return fault(asset.CodeSignature, p.To.String(), "this site is signed, and no keys are named", "say --keys DIR; devices refuse what is not signed")
+	case p.Signing == nil:
+		return nil
+	}
+	read := func(name string, limit int64) ([]byte, error) { return p.To.Get(ctx, site.AppPath(p.App, name), limit) }
+	if !signed {
+		begin := map[string][]byte{}
+		for _, f := range p.Signing.Begin {
+			begin[f.Name] = f.Bytes
+		}
+		read = func(name string, _ int64) ([]byte, error) {
+			if b, ok := begin[name]; ok {
+				return b, nil
+			}
+			return nil, fs.ErrNotExist
+		}
+	} else {
+		p.Signing.Begin = nil
+	}
+	p.repo, err = trust.OpenRepository(read, p.Signing.Root, p.Signing.Keys, p.Signing.Lives, p.Now)
+	return err
+}
+
+// sign gives the documents to be written, in order; none if nothing is to be signed.
+func (p *publication) sign() ([]trust.File, error) {
+	if p.repo == nil {
+		return nil, nil
+	}
+	versions, err := p.versions()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.repo.SetVersions(versions); err != nil {
+		return nil, err
+	}
+	if err := p.repo.SetManifest(p.Context, p.text); err != nil {
+		return nil, err
+	}
+	first := len(p.Signing.Begin) > 0
+	if !first && !p.repo.Changed() && !p.Signing.Refresh {
+		return nil, nil
+	}
+	files, err := p.repo.Files()
+	if err != nil {
+		return nil, err
+	}
+	var begin []trust.File
+	for _, f := range p.Signing.Begin {
+		if f.Name != trust.TimestampFile { // the new one replaces it
+			begin = append(begin, f)
+		}
+	}
+	p.report.Changed = true
+	return append(begin, files...), nil
+}
+
+// versions are all that any context names, after this publication.
+func (p *publication) versions() ([]trust.Version, error) {
+	all := map[trust.Version]bool{}
+	var list []trust.Version
+	for _, c := range Contexts {
+		m := p.live[c]
+		if c == p.Context {
+			m = p.next
+		}
+		if m == nil {
+			continue
+		}
+		for _, row := range m.Packs {
+			v, err := versionOf(row)
+			if err != nil {
+				return nil, err
+			}
+			if !all[v] {
+				all[v] = true
+				list = append(list, v)
+			}
+		}
+	}
+	return list, nil
+}
+
+func versionOf(row asset.Pack) (trust.Version, error) {
+	v := trust.Version{ID: string(row.ID), Version: row.Version, IndexSize: row.IndexSize}
+	content, err1 := hex.DecodeString(row.Content)
+	index, err2 := hex.DecodeString(row.Index)
+	if err1 != nil || err2 != nil || len(content) != 32 || len(index) != 32 {
+		return v, fault(asset.CodeSignature, string(row.ID), "its row in the manifest does not name its bytes, so it cannot be signed", "publish the pack again")
+	}
+	copy(v.Content[:], content)
+	copy(v.Index[:], index)
+	return v, nil
+}
+
+// check looks at the site as a device would that never saw it before.
+func (p *publication) check(ctx context.Context) (err error) {
+	if p.repo == nil {
+		return nil
+	}
+	dir, err := os.MkdirTemp(p.Scratch, "check-")
+	if err != nil {
+		return told(p.Scratch, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	device := trust.Client{Anchor: p.Signing.Root, Context: p.Context, Dir: filepath.Join(dir, "trust"), Disk: fsx.OS(),
+		Fetcher: fetcher{p.To, p.App}, Now: func() time.Time { return p.Now }}
+	seen, err := device.Refresh(ctx)
+	if err != nil {
+		return fmt.Errorf("check the site: %w", err)
+	}
+	for _, row := range p.next.Packs {
+		v, err := versionOf(row)
+		if err == nil {
+			err = seen.Vouch(v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.report.Signed = &seen.Signed
+	return nil
+}
+
+// fetcher reads a store as a device reads a site.
+type fetcher struct {
+	from Store
+	app  asset.AppID
+}
+
+func (f fetcher) Fetch(ctx context.Context, name string, limit int64, _ string) (trust.Document, error) {
+	b, err := f.from.Get(ctx, site.AppPath(f.app, name), limit)
+	return trust.Document{Bytes: b}, err
+}
