@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,6 +61,7 @@ func (c *cli) build(cmd *cobra.Command, file string, out output, opts buildOptio
 	if err := out.free(); err != nil {
 		return err
 	}
+	debug.SetGCPercent(gcPercent)
 	m, sel, err := c.selection(cmd, file)
 	if err != nil {
 		return err
@@ -67,6 +69,7 @@ func (c *cli) build(cmd *cobra.Command, file string, out output, opts buildOptio
 	defer sel.Close()
 	tree := sel.Tree()
 	bar, open := c.gauge("packing", sel.Bytes()), tree.Open
+	sel.Items = nil // a million of them are memory that building needs
 	tree.Open = func(name string) (io.ReadCloser, error) {
 		f, err := open(name)
 		return countedFile{f, bar}, err

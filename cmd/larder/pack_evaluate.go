@@ -42,7 +42,7 @@ func (c *cli) evaluate(cmd *cobra.Command, file string) error {
 	if c.json {
 		out := evaluated{m.AssetPackID, m.Root, sel.Bytes(), []evaluatedFile{}, append([]string{}, sel.Notes...)}
 		for _, item := range sel.Items {
-			out.Files = append(out.Files, evaluatedFile{item.Entry, item.From, item.Selector, item.Selector.Line})
+			out.Files = append(out.Files, evaluatedFile{item.Entry, item.From, *item.Selector, item.Selector.Line})
 		}
 		return c.document(out)
 	}

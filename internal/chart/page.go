@@ -89,11 +89,11 @@ func (m *drawing) inside(n *node, path string, r rect) {
 }
 
 func (m *drawing) file(n *node, path string, r rect) {
-	class, note := "small", ""
+	note := ""
 	if n.box != nil {
-		class, note = n.box.Class, n.box.Note
+		note = n.box.Note
 	}
-	m.box(class, fmt.Sprintf("%s\n%s", path, m.size(n.bytes)), note, n.name, r)
+	m.box(n.class, fmt.Sprintf("%s\n%s", path, m.size(n.bytes)), note, n.name, r)
 }
 
 func (m *drawing) directory(n *node, path string, r rect) {

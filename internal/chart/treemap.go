@@ -20,6 +20,7 @@ type node struct {
 	name  string
 	bytes int64
 	files int
+	class string           // of all files in it; "small" when they differ
 	box   *Box             // of files
 	below map[string]*node // of directories
 }
@@ -36,7 +37,7 @@ func tree(boxes []Box) *node {
 	root := &node{below: map[string]*node{}}
 	for i := range boxes {
 		b, at := &boxes[i], root
-		at.bytes, at.files = at.bytes+b.Bytes, at.files+1
+		at.count(1, b.Bytes, b.Class)
 		parts := strings.Split(b.Path, "/")
 		for n, name := range parts {
 			next := at.below[name]
@@ -47,11 +48,20 @@ func tree(boxes []Box) *node {
 			if n < len(parts)-1 && next.below == nil {
 				next.below = map[string]*node{}
 			}
-			next.bytes, next.files, at = next.bytes+b.Bytes, next.files+1, next
+			next.count(1, b.Bytes, b.Class)
+			at = next
 		}
 		at.box = b
 	}
 	return root
+}
+
+// count adds files to a node.
+func (n *node) count(files int, bytes int64, class string) {
+	if n.files > 0 && n.class != class {
+		class = "small"
+	}
+	n.files, n.bytes, n.class = n.files+files, n.bytes+bytes, class
 }
 
 // children are in order of size, and of name where that is equal.
@@ -78,7 +88,7 @@ func (n *node) visible(area float64) (shown []*node) {
 	for i, c := range all {
 		if area*float64(c.bytes)/float64(n.bytes) < smallest {
 			for _, small := range all[i:] {
-				rest.bytes, rest.files = rest.bytes+small.bytes, rest.files+small.files
+				rest.count(small.files, small.bytes, small.class)
 			}
 			rest.name = fmt.Sprintf("%d smaller files", rest.files)
 			if rest.files == 1 {

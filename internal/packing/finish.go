@@ -16,13 +16,14 @@ import (
 func (s *selecting) finish() *Selection {
 	out := &Selection{root: s.root}
 	holds := map[string]bool{} // directories that something lies in
-	for _, p := range slices.Sorted(maps.Keys(s.at)) {
+	paths := slices.Sorted(maps.Keys(s.at))
+	for _, p := range paths {
 		for d := path.Dir(p); d != "." && !holds[d]; d = path.Dir(d) {
 			holds[d] = true
 		}
 	}
 	folded := map[string]string{}
-	for _, p := range slices.Sorted(maps.Keys(s.at)) {
+	for _, p := range paths {
 		item := s.at[p]
 		if item.Kind == pack.KindDirectory && holds[p] {
 			continue // another selector filled it
@@ -54,7 +55,7 @@ func (s *selecting) finish() *Selection {
 
 // foldedNames finds names that only some file systems can tell apart, and names
 // both selectors.
-func (s *selecting) foldedNames(folded map[string]string, item Item) {
+func (s *selecting) foldedNames(folded map[string]string, item *Item) {
 	for p := item.Path; p != "."; p = path.Dir(p) {
 		key := strings.ToLower(p)
 		other, taken := folded[key]
@@ -69,7 +70,7 @@ func (s *selecting) foldedNames(folded map[string]string, item Item) {
 }
 
 // by is the selector of an entry, or of one in that directory.
-func (s *selecting) by(name string) asset.Selector {
+func (s *selecting) by(name string) *asset.Selector {
 	if item, ok := s.at[name]; ok {
 		return item.Selector
 	}
@@ -78,7 +79,7 @@ func (s *selecting) by(name string) asset.Selector {
 			return s.at[p].Selector
 		}
 	}
-	return asset.Selector{}
+	return &asset.Selector{}
 }
 
 // judge asks pack which entries no pack may hold.
@@ -88,7 +89,7 @@ func (s *selecting) judge(out *Selection) {
 		if !errors.As(err, &e) || e.Code == asset.CodePathCollision && len(s.met) > 0 {
 			continue // told already, with both selectors
 		}
-		sel := asset.Selector{}
+		sel := &asset.Selector{}
 		for _, item := range out.Items {
 			if fmt.Sprintf("%q", item.Path) == e.Subject {
 				sel = item.Selector

@@ -18,7 +18,7 @@ import (
 
 // Selection is what the selectors of a manifest select. Close it when the pack is built.
 type Selection struct {
-	Items []Item // in the order of their paths
+	Items []*Item // in the order of their paths
 	// Notes are what a person should know and nobody need change: a selector that
 	// excludes nothing, a link that leads nowhere.
 	Notes []string
@@ -28,12 +28,12 @@ type Selection struct {
 // Item is one entry of the pack to be, with where it comes from and why.
 type Item struct {
 	pack.Source
-	Selector asset.Selector
+	Selector *asset.Selector
 }
 
 // Tree is the selection as pack.Build takes it.
 func (s *Selection) Tree() pack.Tree {
-	t := pack.Tree{Open: func(name string) (io.ReadCloser, error) { return s.root.Open(name) }}
+	t := pack.Tree{Open: func(name string) (io.ReadCloser, error) { return s.root.Open(name) }, Sources: make([]pack.Source, 0, len(s.Items))}
 	for _, item := range s.Items {
 		t.Sources = append(t.Sources, item.Source)
 	}
@@ -63,14 +63,14 @@ func Select(ctx context.Context, m *Manifest) (*Selection, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	s := &selecting{ctx: ctx, root: root, faults: &asset.Faults{Op: op}, at: map[string]Item{}, met: map[string]bool{}}
+	s := &selecting{ctx: ctx, root: root, faults: &asset.Faults{Op: op}, at: map[string]*Item{}, met: map[string]bool{}}
 	for _, sel := range m.FileSelectors {
 		if sel.Kind == asset.SelectExclusion {
 			s.exclusions = append(s.exclusions, &exclusion{Selector: sel})
 		}
 	}
-	for _, sel := range m.FileSelectors {
-		if err := s.add(sel); err != nil {
+	for i := range m.FileSelectors {
+		if err := s.add(&m.FileSelectors[i]); err != nil {
 			return nil, errors.Join(err, root.Close())
 		}
 	}
@@ -86,9 +86,9 @@ type selecting struct {
 	root       *os.Root
 	faults     *asset.Faults
 	exclusions []*exclusion
-	at         map[string]Item // by path in the pack
-	met        map[string]bool // collisions that were told
-	left       int             // files and directories left out by exclusions
+	at         map[string]*Item // by path in the pack
+	met        map[string]bool  // collisions that were told
+	left       int              // files and directories left out by exclusions
 }
 
 type exclusion struct {
@@ -113,12 +113,12 @@ func (s *selecting) excluded(source string) bool {
 	return out
 }
 
-func (s *selecting) blame(sel asset.Selector, problem, mend string) {
+func (s *selecting) blame(sel *asset.Selector, problem, mend string) {
 	s.faults.Add(asset.Fault{Line: sel.Line, Key: sel.String(), Problem: problem, Mend: mend})
 }
 
 // add selects by one selector. Faults are noted; the error is of the disk.
-func (s *selecting) add(sel asset.Selector) error {
+func (s *selecting) add(sel *asset.Selector) error {
 	switch sel.Kind {
 	case asset.SelectFile, asset.SelectMovedFile:
 		return s.addFile(sel)
@@ -130,7 +130,7 @@ func (s *selecting) add(sel asset.Selector) error {
 	return nil
 }
 
-func (s *selecting) addFile(sel asset.Selector) error {
+func (s *selecting) addFile(sel *asset.Selector) error {
 	info, err := s.root.Lstat(sel.Source)
 	if err != nil {
 		return s.missing(sel, err)
@@ -146,7 +146,7 @@ func (s *selecting) addFile(sel asset.Selector) error {
 	return s.put(sel, sel.Source, to, info)
 }
 
-func (s *selecting) addDirectory(sel asset.Selector) error {
+func (s *selecting) addDirectory(sel *asset.Selector) error {
 	info, err := s.root.Stat(sel.Source) // a link to a directory inside will do
 	if err != nil {
 		return s.missing(sel, err)
@@ -168,7 +168,7 @@ func (s *selecting) addDirectory(sel asset.Selector) error {
 	})
 }
 
-func (s *selecting) addPattern(sel asset.Selector) error {
+func (s *selecting) addPattern(sel *asset.Selector) error {
 	parts, start := strings.Split(sel.Source, "/"), 0
 	for start < len(parts)-1 && !strings.ContainsAny(parts[start], `*?[\`) {
 		start++
@@ -203,7 +203,7 @@ func absent(err error) bool {
 }
 
 // missing notes that a source cannot be had, as far as the manifest is to blame.
-func (s *selecting) missing(sel asset.Selector, err error) error {
+func (s *selecting) missing(sel *asset.Selector, err error) error {
 	switch {
 	case absent(err):
 		s.blame(sel, fmt.Sprintf("%q is not there", sel.Source), "paths are relative to the source root "+s.root.Name())
@@ -266,11 +266,11 @@ func (s *selecting) walk(dir string, depth int, visit func(name string, info fs.
 }
 
 // put selects one source for one path in the pack.
-func (s *selecting) put(sel asset.Selector, from, to string, info fs.FileInfo) error {
+func (s *selecting) put(sel *asset.Selector, from, to string, info fs.FileInfo) error {
 	if s.excluded(from) {
 		return nil
 	}
-	item := Item{Selector: sel, Source: pack.Source{From: from, Entry: pack.Entry{Path: to}}}
+	item := &Item{Selector: sel, Source: pack.Source{From: from, Entry: pack.Entry{Path: to}}}
 	switch mode := info.Mode(); {
 	case mode.IsRegular():
 		if item.Kind, item.Size = pack.KindFile, info.Size(); mode&0o100 != 0 {

@@ -40,7 +40,7 @@ type Update struct {
 	Old     pack.Summary `json:"old"`
 	New     pack.Summary `json:"new"`
 	Figures pack.Figures `json:"figures"`
-	Changes []Change     `json:"changes"` // in the order of their paths, removed ones last
+	Changes []Change     `json:"changes"` // in the order of their paths; last those removed, but for what moved
 }
 
 // Cost is what all changes cost together: the frames that have to be fetched.
@@ -71,11 +71,14 @@ func Compare(ctx context.Context, old, now *pack.Archive) (*Update, error) {
 	if err != nil {
 		return nil, err
 	}
+	went := map[string]bool{}
 	for _, f := range is.files {
-		u.Changes = append(u.Changes, judge(f, was, is, costs[f.path]))
+		c := judge(f, was, is, costs[f.path])
+		went[c.From] = true
+		u.Changes = append(u.Changes, c)
 	}
 	for _, f := range was.files {
-		if _, there := is.at[f.path]; !there {
+		if _, there := is.at[f.path]; !there && !went[f.path] {
 			u.Changes = append(u.Changes, Change{Path: f.path, Kind: f.kind, Fate: Removed, OldSize: f.size, Why: "it is not in the new version"})
 		}
 	}
