@@ -78,8 +78,16 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 	job := transfer.Job{ID: r.UniqueIdentifier, URL: r.URL, Method: r.Method, Headers: r.Headers, Body: r.Body, Path: path,
 		Held: d.trusted(&r.Entry, path), Size: r.FileSize, Allow: r.allow, Pace: d.pace(r), Events: d.events(r),
 		Transport: transport, Challenge: d.challenge(r)}
-	if r.Kind == queue.Manifest {
+	switch {
+	case r.Kind == queue.Manifest:
 		job.MaxBytes = MaxManifest
+	case r.FileSize == 0: // nobody said how much will come: it may not fill the disk
+		free, err := d.Free(d.Dirs.Data)
+		if err != nil {
+			d.failed(ctx, r, job.Held, diskFailure(path, err))
+			return
+		}
+		job.MaxBytes = job.Held.Bytes + max(free-d.Reserve, 1)
 	}
 	if r.bound {
 		r.wire.Add(job.Held.Bytes - r.Bytes) // what came in before a kill -9 and was not booked

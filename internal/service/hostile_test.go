@@ -1,6 +1,7 @@
 package service
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,6 +97,29 @@ func TestBadInputIsToldAndTheRestGoesOn(t *testing.T) {
 			w.open(good)
 			w.holds(good, "innocent", 2<<20)
 		})
+	}
+}
+
+// A size may be left open, and then a server may send without end.
+func TestADownloadOfUnknownSizeDoesNotFillTheDisk(t *testing.T) {
+	w := newWorld(t)
+	w.config.Free = func(string) (int64, error) { return 64<<20 + 3<<20, nil } // 3 MiB above what is left free
+	w.start()
+	endless := strings.Repeat("x", 1<<20)
+	w.server.Handle("/endless", w.server.Conn(func(c net.Conn) {
+		_, err := c.Write([]byte("HTTP/1.1 200 OK\r\nETag: \"a\"\r\n\r\n"))
+		for err == nil {
+			_, err = c.Write([]byte(endless))
+		}
+	}))
+	fits := w.put("fits", 2<<20, false, "")
+	fits.FileSize = 0
+	id := w.install(app{manifest: manifest{Downloads: []asset.Download{{Identifier: "endless", URL: w.server.URL + "/endless"}, fits}}})
+	st := w.until(id, "both have ended", func(st asset.AppStatus) bool {
+		return find(st, "endless").State == asset.StateFailed && find(st, "fits").State == asset.StateFinished
+	})
+	if d := find(st, "endless"); d.Reason == nil || d.Reason.Code != asset.CodeTooLarge.String() || d.Bytes != 0 {
+		t.Errorf("the endless one shows as %s", pretty(d))
 	}
 }
 
