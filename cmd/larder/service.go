@@ -120,10 +120,16 @@ func (c *cli) stop(ctx context.Context) error {
 	defer cancel()
 	for {
 		// It has ended when its lock is free: its process may be a zombie for ever.
+		// Or when another has it, which waited for that.
 		lock, err := fsx.Lock(d.LockFile())
+		var locked *fsx.LockedError
 		if err == nil {
 			c.note("stopped the background service (pid %d)", h.PID)
 			return lock.Unlock()
+		}
+		if errors.As(err, &locked) && locked.PID != 0 && locked.PID != h.PID {
+			c.note("stopped the background service (pid %d); another has begun (pid %d)", h.PID, locked.PID)
+			return nil
 		}
 		if !errors.Is(err, fsx.ErrLocked) {
 			return failed("its lock cannot be read", err)

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"larder/asset"
@@ -105,7 +106,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	if err := fsx.MkdirAll(c.FS, c.Dirs.Data, 0o700); err != nil {
 		return nil, configuration("make data directory", c.Dirs.Data, err)
 	}
-	lock, err := take(ctx, c.Dirs.LockFile())
+	lock, err := take(ctx, c.Dirs)
 	if errors.Is(err, fsx.ErrLocked) {
 		return nil, &asset.Error{Code: asset.CodeState, Op: "start service", Subject: c.Dirs.Data, Message: "another service runs on this data directory", Err: err,
 			Help: "use that one, stop it first, or name another folder with --data"}
@@ -139,10 +140,13 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 // it was starting holds the lock until it has become another program.
 const takeover = time.Second
 
-func take(ctx context.Context, name string) (*fsx.FileLock, error) {
+// take does not wait for one that is alive and listens: when that one is told to
+// end, nobody shall stand ready in its place.
+func take(ctx context.Context, d dirs.Dirs) (*fsx.FileLock, error) {
 	for end := time.Now().Add(takeover); ; {
-		lock, err := fsx.Lock(name)
-		if !errors.Is(err, fsx.ErrLocked) || time.Now().After(end) {
+		lock, err := fsx.Lock(d.LockFile())
+		var held *fsx.LockedError
+		if !errors.As(err, &held) || time.Now().After(end) || alive(held.PID) && listens(d.OwnerSocket()) {
 			return lock, err
 		}
 		select {
@@ -151,6 +155,20 @@ func take(ctx context.Context, name string) (*fsx.FileLock, error) {
 			return nil, err
 		}
 	}
+}
+
+// alive may be wrong where processes take no signals: then nobody is.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	return pid > 0 && err == nil && p.Signal(syscall.Signal(0)) == nil
+}
+
+func listens(socket string) bool {
+	conn, err := net.DialTimeout("unix", socket, time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
 }
 
 func configuration(op, subject string, err error) error {
