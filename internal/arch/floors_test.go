@@ -42,6 +42,7 @@ var floors = [][]string{
 	{"internal/bundle"},
 	{"internal/db"},
 	{"internal/dirs"},
+	{"internal/purge"},
 	{"internal/fsx"},
 	{"internal/language"},
 	{"asset"},

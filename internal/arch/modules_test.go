@@ -34,7 +34,7 @@ var homes = map[string]home{
 	"github.com/klauspost/compress": {product: []string{"pack"}},
 	"github.com/buildbarn/go-cdc":   {product: []string{"pack"}},
 	"golang.org/x/sys": {
-		product: []string{"cmd/larder", "internal/service", "internal/fence", "internal/localapi", "internal/device", "internal/fsx"},
+		product: []string{"cmd/larder", "internal/service", "internal/fence", "internal/localapi", "internal/device", "internal/fsx", "internal/purge"},
 		tests:   []string{"*"},
 	},
 	"github.com/tetratelabs/wazero":                     {product: []string{"internal/fence"}},

@@ -90,6 +90,15 @@ func (b *Bundle) readOwn(info dict) {
 			info.fault("LarderEssentialFailurePolicy", s, "it is not a policy", suggest(s, []string{"open", "wait", "ask"}, "use open, wait or ask"))
 		}
 	}
+	b.FinishedFile = FinishedKeep
+	if s, ok := info.string("LarderFinishedFilePolicy"); ok {
+		switch p := FinishedFilePolicy(s); p {
+		case FinishedKeep, FinishedStrict:
+			b.FinishedFile = p
+		default:
+			info.fault("LarderFinishedFilePolicy", s, "it is not a policy", suggest(s, []string{"keep", "strict"}, "use keep or strict"))
+		}
+	}
 }
 
 func (d dict) url(key string) string {

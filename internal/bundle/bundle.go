@@ -1,7 +1,7 @@
 // Package bundle reads the directory of an app into typed configuration: the
 // Info.plist keys of classic §1 and managed §3.4, and the keys of our own
 // (LarderHostURL, LarderTrustedRoot, LarderEssentialFailurePolicy,
-// LarderCertificateAuthorities).
+// LarderCertificateAuthorities, LarderFinishedFilePolicy).
 //
 // It promises to list every fault of a bundle and not only the first, each with
 // file, key, value and mend; to take a bundle as hostile (bounded files, bounded
@@ -31,6 +31,16 @@ const (
 	FailureAsk  FailurePolicy = "ask"  // the person decides
 )
 
+// FinishedFilePolicy says how long a finished file waits for the app or its
+// extension (LarderFinishedFilePolicy; doc/storage.md).
+type FinishedFilePolicy string
+
+// The policies for finished files.
+const (
+	FinishedKeep   FinishedFilePolicy = "keep"   // until it was taken; offered again after an error or a crash
+	FinishedStrict FinishedFilePolicy = "strict" // it is offered once: move it then or lose it, as Apple does (classic §7)
+)
+
 // Bundle is what an app bundle says of its app. Paths in Dir, Executable and
 // Extension are absolute; sizes are bytes.
 type Bundle struct {
@@ -58,6 +68,7 @@ type Bundle struct {
 	HostURL              string // LarderHostURL without a trailing slash
 	TrustedRoot          string // LarderTrustedRoot; always a fault for now
 	EssentialFailure     FailurePolicy
+	FinishedFile         FinishedFilePolicy // "" in rows of an older Larder: FinishedKeep
 	// Authorities are the certificates of LarderCertificateAuthorities, in PEM: they
 	// are trusted for downloads of the app group's apps, beside the system's.
 	Authorities string

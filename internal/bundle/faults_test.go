@@ -148,11 +148,13 @@ func TestEachFaultNamesFileKeyValueAndMend(t *testing.T) {
 		"our own keys": {func(o obj) {
 			o["LarderTrustedRoot"] = "trust/root.json"
 			o["LarderEssentialFailurePolicy"] = "waits"
+			o["LarderFinishedFilePolicy"] = "Strict"
 			o["LarderHostURL"] = "https://host.example/a?b=c"
 		}, []string{
 			`Info.json: LarderHostURL "https://host.example/a…": it holds a query or a fragment; end it with the host or a path`,
 			`Info.json: LarderTrustedRoot "trust/root.json": signature verification is not built yet; such a bundle is refused; leave it out to go without signatures`,
 			`Info.json: LarderEssentialFailurePolicy "waits": it is not a policy; did you mean wait?`,
+			`Info.json: LarderFinishedFilePolicy "Strict": it is not a policy; did you mean strict?`,
 		}},
 	}
 	for name, c := range cases {

@@ -11,7 +11,7 @@ var (
 	rootKeys = []string{
 		"BAManifestURL", "BAInitialDownloadRestrictions", "BAMaxInstallSize", "BAEssentialMaxInstallSize", "BAAppGroupID",
 		"BAHasManagedAssetPacks", "BAUsesAppleHosting",
-		"LarderHostURL", "LarderTrustedRoot", "LarderEssentialFailurePolicy",
+		"LarderHostURL", "LarderTrustedRoot", "LarderEssentialFailurePolicy", "LarderFinishedFilePolicy",
 		"LarderCertificateAuthorities",
 	}
 	restrictionKeys = []string{"BADownloadAllowance", "BAEssentialDownloadAllowance", "BADownloadDomainAllowList"}

@@ -9,6 +9,7 @@ import (
 	"larder/asset"
 	"larder/extension"
 	"larder/internal/apps"
+	"larder/internal/bundle"
 	"larder/internal/db"
 	"larder/internal/exthost"
 	"larder/internal/queue"
@@ -34,7 +35,7 @@ func (c *Courier) Deliver(ctx context.Context, app *apps.App, states []asset.Dow
 		began = true
 		for len(due) > 0 {
 			for _, e := range due {
-				if err := c.hand(ctx, p, &e); err != nil {
+				if err := c.hand(ctx, p, app, &e); err != nil {
 					return err
 				}
 			}
@@ -90,8 +91,9 @@ func (c *Courier) each(ctx context.Context, due []queue.Entry, f func(*db.Tx, *q
 	})
 }
 
-// hand offers one result. The error is one that ended the session.
-func (c *Courier) hand(ctx context.Context, p Extension, e *queue.Entry) error {
+// hand offers one result. The error is one that ended the session. To a strict
+// app a result is offered once, whatever comes of it (classic §7).
+func (c *Courier) hand(ctx context.Context, p Extension, app *apps.App, e *queue.Entry) error {
 	var said error
 	if e.State == asset.StateFinished {
 		if _, err := c.FS.Stat(e.Path); errors.Is(err, fs.ErrNotExist) {
@@ -108,9 +110,10 @@ func (c *Courier) hand(ctx context.Context, p Extension, e *queue.Entry) error {
 	case errors.Is(said, exthost.ErrEnded):
 		return said // it was not even asked
 	}
+	over := said == nil || app.Bundle.FinishedFile == bundle.FinishedStrict
 	err := c.DB.Write(ctx, func(tx *db.Tx) error {
 		switch {
-		case said == nil:
+		case over:
 			return queue.Acknowledged(tx, e.UniqueIdentifier)
 		case errors.Is(said, extension.ErrNotHandled):
 			return queue.Hold(tx, e.UniqueIdentifier)
@@ -120,9 +123,9 @@ func (c *Courier) hand(ctx context.Context, p Extension, e *queue.Entry) error {
 	if err != nil {
 		return err
 	}
-	if said == nil && e.Path != "" {
+	if over && e.Path != "" {
 		if err := c.FS.Remove(e.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err // acknowledged without being moved: it is not wanted (classic §7)
+			return err // it was not moved: it is not wanted (classic §7)
 		}
 	}
 	select {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -94,9 +95,10 @@ type Service struct {
 	locks      apps.Locks
 	processes  processes
 
-	wake chan struct{} // one slot: something changed
-	busy busy          // extensions that run
-	work sync.WaitGroup
+	wake    chan struct{} // one slot: something changed
+	closing atomic.Bool
+	busy    busy // extensions that run
+	work    sync.WaitGroup
 }
 
 // Open takes the data directory, brings database and folders into order after
@@ -277,6 +279,7 @@ func (s *Service) Close() {
 	if s.lock == nil {
 		return
 	}
+	s.closing.Store(true)
 	s.server.Close()
 	s.busy.stop()
 	s.dispatcher.Close()

@@ -8,7 +8,11 @@ import (
 	"sync"
 
 	"larder/asset"
+	"larder/internal/apps"
+	"larder/internal/bundle"
+	"larder/internal/db"
 	"larder/internal/localapi"
+	"larder/internal/queue"
 )
 
 // backlog bounds the lines that wait for a slow process. Progress beyond it is
@@ -24,8 +28,9 @@ type process struct {
 	mu      sync.Mutex
 	active  bool
 	front   map[string]bool      // downloads it brought to the foreground
-	offered map[string]bool      // results it was told of and has not acknowledged
+	offered map[string]bool      // results that it is to be told of, or was
 	asked   map[string]*question // challenges that it has not answered; nil once it is gone
+	told    []string             // those that it was told of
 	lines   []localapi.SessionLine
 	more    chan struct{} // one slot
 	refused chan struct{} // closed when the app is uninstalled
@@ -146,6 +151,9 @@ func (s *Service) Connect(ctx context.Context, app asset.AppID, handles []asset.
 			if err := send(l); err != nil {
 				return err
 			}
+			if results[asset.DownloadState(l.Type)] == l.Type {
+				p.told = append(p.told, l.Download.UniqueIdentifier)
+			}
 		}
 	}
 }
@@ -181,5 +189,68 @@ func (s *Service) disconnect(p *process) {
 	for id := range front {
 		s.dispatcher.Promote(id, false) // it goes on in the background
 	}
+	if err := s.forfeit(p); err != nil {
+		s.config.Log.Warn("what a strict app did not take is kept", "app", p.app, "error", err)
+	}
 	s.Wake() // results that it did not take go to the extension
+}
+
+// forfeit takes from a strict app the results that a process of it was told of
+// and had not acknowledged when it went, unless another process still has them
+// (classic §7). When it is the service that goes, nothing is taken.
+func (s *Service) forfeit(p *process) error {
+	if len(p.told) == 0 || s.closing.Load() {
+		return nil
+	}
+	var lost []queue.Entry
+	err := s.db.Write(context.Background(), func(tx *db.Tx) error {
+		app, err := apps.Get(tx, p.app)
+		if err != nil || app.Bundle.FinishedFile != bundle.FinishedStrict {
+			return err
+		}
+		for _, id := range p.told {
+			e, err := queue.Get(tx, id)
+			if asset.CodeOf(err) == asset.CodeDownloadDoesNotExist || e.Delivery == queue.Delivered || s.processes.have(p.app, id) {
+				continue
+			}
+			if err == nil {
+				err = queue.Acknowledged(tx, id)
+			}
+			if err != nil {
+				return err
+			}
+			lost = append(lost, e)
+		}
+		return nil
+	})
+	for n := range lost {
+		if err == nil {
+			err = s.dispatcher.Discard(&lost[n])
+		}
+	}
+	if err == nil && len(lost) > 0 {
+		err = s.change(context.Background(), func(*db.Tx) (asset.AppID, error) { return p.app, nil })
+	}
+	if asset.CodeOf(err) == asset.CodeNotFound {
+		return nil // it was uninstalled
+	}
+	return err
+}
+
+// have reports whether a connected process of app was offered a result.
+func (x *processes) have(app asset.AppID, id string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, p := range x.all {
+		if p.app == app && p.has(id) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *process) has(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.offered[id]
 }
