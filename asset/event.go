@@ -15,6 +15,7 @@ const (
 	EventFinished  EventType = "finished"
 	EventFailed    EventType = "failed"
 	EventChallenge EventType = "challenge" // a server demands authentication; told to delegates alone (classic §4.4)
+	EventPurged    EventType = "purged"    // files of the app were deleted for space: Purged names them
 	EventDevice    EventType = "device"    // a fact of the device changed: Device holds all; readers of one app hear none
 )
 
@@ -29,6 +30,7 @@ type Event struct {
 	AppState *AppStatus      `json:"appState,omitempty"`
 	Download *DownloadStatus `json:"download,omitempty"`
 	Device   *Facts          `json:"device,omitempty"`
+	Purged   []PurgedFile    `json:"purged,omitempty"`
 }
 
 // Terminal reports whether the event ends a download.

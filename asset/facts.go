@@ -35,7 +35,7 @@ const (
 	FactMetered  Fact = "metered"
 	FactOffline  Fact = "offline" // yes: no server is reached
 	FactRefresh  Fact = "refresh" // no: background refresh is off for all apps
-	FactLowDisk  Fact = "lowDisk" // yes: the disk has no byte free
+	FactLowDisk  Fact = "lowDisk" // yes: the disk has no byte free, and what is purgeable goes
 )
 
 // CheckStatus tells when an app is next checked for new content (classic §2.4).

@@ -12,13 +12,16 @@ import (
 
 // Event is one call of a delegate (classic §4.4).
 type Event struct {
-	Type     asset.EventType // began, paused, progress, challenge, finished or failed
+	Type     asset.EventType // began, paused, progress, challenge, finished, failed or purged
 	Download asset.Download
 	Status   asset.DownloadStatus
 	// FilePath is where a finished file lies. It has to be moved away before the
 	// event is done with; it is removed afterwards (classic §7).
 	FilePath string
 	Err      *asset.Error // failed
+	// Purged are files that were deleted from the group container for space
+	// (purged; no Download then). What is still needed has to be asked for again.
+	Purged []asset.PurgedFile
 	// Challenge is what a server demands of the app (classic §2.7). Answer it with
 	// Answer before the loop goes on; otherwise it is passed on to the extension.
 	Challenge *asset.Challenge
@@ -45,7 +48,7 @@ func (e Event) Answer(ctx context.Context, a asset.ChallengeAnswer) error {
 // a break, the last one is offered again, to the next delegate or the extension.
 // A restart of the service is waited for; an error ends the loop.
 func (m *DownloadManager) Events(ctx context.Context) iter.Seq2[Event, error] {
-	return m.follow(ctx, asset.EventBegan, asset.EventPaused, asset.EventProgress, asset.EventChallenge, asset.EventFinished, asset.EventFailed)
+	return m.follow(ctx, asset.EventBegan, asset.EventPaused, asset.EventProgress, asset.EventChallenge, asset.EventFinished, asset.EventFailed, asset.EventPurged)
 }
 
 func (m *DownloadManager) follow(ctx context.Context, handles ...asset.EventType) iter.Seq2[Event, error] {
@@ -120,7 +123,7 @@ func (m *DownloadManager) watch(ctx context.Context, handles []asset.EventType, 
 }
 
 func event(l localapi.SessionLine) Event {
-	ev := Event{Type: l.Type, Err: l.Error, Challenge: l.Challenge}
+	ev := Event{Type: l.Type, Err: l.Error, Challenge: l.Challenge, Purged: l.Purged}
 	if l.Download != nil {
 		ev.Download = *l.Download
 	}
@@ -142,6 +145,8 @@ type Delegate struct {
 	Challenge func(asset.Download, asset.Challenge) asset.ChallengeAnswer
 	// Finished has to move the file away before it returns.
 	Finished func(d asset.Download, filePath string)
+	// Purged names files of the group container that were deleted for space.
+	Purged func([]asset.PurgedFile)
 }
 
 // SetDelegate calls d's funcs, one at a time, until ctx ends or an error occurs.
@@ -164,7 +169,7 @@ func (m *DownloadManager) SetDelegate(ctx context.Context, d Delegate) error {
 
 func (d Delegate) handles() (out []asset.EventType) {
 	for t, set := range map[asset.EventType]bool{asset.EventBegan: d.Began != nil, asset.EventPaused: d.Paused != nil, asset.EventProgress: d.Progress != nil,
-		asset.EventFailed: d.Failed != nil, asset.EventChallenge: d.Challenge != nil, asset.EventFinished: d.Finished != nil} {
+		asset.EventFailed: d.Failed != nil, asset.EventChallenge: d.Challenge != nil, asset.EventFinished: d.Finished != nil, asset.EventPurged: d.Purged != nil} {
 		if set {
 			out = append(out, t)
 		}
@@ -184,5 +189,7 @@ func (d Delegate) call(ev Event) {
 		d.Failed(ev.Download, ev.Err)
 	case asset.EventFinished:
 		d.Finished(ev.Download, ev.FilePath)
+	case asset.EventPurged:
+		d.Purged(ev.Purged)
 	}
 }

@@ -144,6 +144,11 @@ func newWorld(t *testing.T) *world {
 			http.Error(rw, err.Error(), http.StatusInternalServerError)
 		}
 	}))
+	w.server.Handle("/purge", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if _, err := localapi.NewClient(w.dirs).Purge(r.Context(), ""); err != nil {
+			http.Error(rw, err.Error(), http.StatusInternalServerError)
+		}
+	}))
 	w.install()
 	return w
 }

@@ -54,7 +54,7 @@ export class LarderError extends Error {
 }
 
 export type DownloadState = 'created' | 'waiting' | 'downloading' | 'finished' | 'failed';
-export type EventType = 'began' | 'paused' | 'progress' | 'challenge' | 'finished' | 'failed';
+export type EventType = 'began' | 'paused' | 'progress' | 'challenge' | 'finished' | 'failed' | 'purged';
 
 /** One file to fetch. */
 export interface Download {
@@ -119,7 +119,14 @@ export interface ChallengeAnswer {
   credential?: { user?: string; password?: string; token?: string };
 }
 
-/** Something that happened to a download. */
+/** A file that was deleted because the disk was nearly full. */
+export interface PurgedFile {
+  /** From the group container, with slashes. */
+  path: string;
+  size: number;
+}
+
+/** Something that happened to a download, or, when type is purged, to files that were taken long ago: download and status are empty then. */
 export interface Event {
   type: EventType;
   download: Download & { uniqueIdentifier: string };
@@ -132,6 +139,8 @@ export interface Event {
   challenge?: Challenge;
   /** Answers the challenge; code 1014 when the answer does not fit, 1013 when the challenge is not open any more. */
   answer(answer: ChallengeAnswer): Promise<void>;
+  /** What was deleted from the group container, when type is purged; else empty. */
+  files: PurgedFile[];
 }
 
 /** What it has no function for goes to the extension, if it is a result, or nowhere. */
@@ -144,6 +153,8 @@ export interface Delegate {
   challenge?(download: Download, challenge: Challenge): ChallengeAnswer | undefined | Promise<ChallengeAnswer | undefined>;
   /** Has to move the file away before it returns, or before its promise is kept. */
   finished?(download: Download, filePath: string): unknown;
+  /** What is still needed of these has to be asked for again. */
+  purged?(files: PurgedFile[]): unknown;
 }
 
 export interface CallOptions {

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const EVENTS = ['began', 'paused', 'progress', 'challenge', 'finished', 'failed'];
+const EVENTS = ['began', 'paused', 'progress', 'challenge', 'finished', 'failed', 'purged'];
 const RECONNECT = 500; // milliseconds from a lost connection to the next try
 const MAX_ANSWER = 256 << 20;
 const FIELDS = ['identifier', 'uniqueIdentifier', 'manifest', 'state', 'url', 'method', 'headers', 'body', 'fileSize', 'essential', 'priority',
@@ -111,7 +111,11 @@ export class DownloadManager {
 
   async setDelegate(delegate, { signal } = {}) {
     const handles = EVENTS.filter((name) => typeof delegate[name] === 'function');
-    for await (const { type, download, status, filePath, error, challenge, answer } of this.#follow(handles, signal)) {
+    for await (const { type, download, status, filePath, error, challenge, answer, files } of this.#follow(handles, signal)) {
+      if (type === 'purged') {
+        await delegate.purged(files);
+        continue;
+      }
       const more = { progress: [status.bytes, status.totalBytes], failed: [error], finished: [filePath], challenge: [challenge] }[type] ?? [];
       const said = await delegate[type](download, ...more);
       if (type === 'challenge' && said) await answer(said).catch(unless(Code.notFound));
@@ -125,10 +129,10 @@ export class DownloadManager {
         for await (const line of lines(await this.#open('GET', `/v1/session?handles=${handles.join()}`, undefined, signal))) {
           session = line.session ?? session;
           if (!handles.includes(line.type)) continue;
-          const { type, download, status, cause, challenge } = line;
+          const { type, download = {}, status = {}, cause, challenge, purged } = line;
           const path = `/v1/session/${encodeURIComponent(session)}/challenges/${encodeURIComponent(line.challengeIdentifier)}`;
           yield { type, download, status, filePath: status.filePath ?? '', error: cause && new LarderError(cause), challenge,
-            answer: challenge ? (reply) => this.#call('POST', path, reply) : noChallenge };
+            answer: challenge ? (reply) => this.#call('POST', path, reply) : noChallenge, files: purged ?? [] };
           if (challenge) await this.#call('DELETE', path).catch(unless(Code.notFound)); // answered, or passed on
           if (type === 'finished' || type === 'failed') await this.#acknowledge(download.uniqueIdentifier);
         }

@@ -124,6 +124,30 @@ test('an unanswered challenge is passed on', async (t) => {
   }
 });
 
+test('purged files are told', async (t) => {
+  const manager = open(t);
+  const take = async (path) => {
+    await rename(path, join(BOX, 'js-purgeable'));
+    await fetch(SERVER + '/purge', { method: 'POST' });
+  };
+  for await (const { type, download, filePath, files } of follow(manager, level('js-purgeable'))) {
+    if (type === 'finished' && download.identifier === 'js-purgeable') await take(filePath);
+    if (type === 'purged' && files.some((f) => f.path === 'js-purgeable')) break;
+  }
+  assert.equal(await exists(join(BOX, 'js-purgeable')), false);
+  const over = new AbortController();
+  const told = [];
+  await manager.schedule(level('js-purgeable'));
+  await manager.setDelegate({
+    finished: (d, path) => take(path),
+    purged: (files) => {
+      told.push(...files.filter((f) => f.path === 'js-purgeable'));
+      if (told.length) over.abort();
+    },
+  }, { signal: over.signal });
+  assert.deepEqual(told.map(({ path, size }) => ({ path, size })), [{ path: 'js-purgeable', size: 3 << 20 }]);
+});
+
 test('foreground needs an active app', async (t) => {
   const manager = open(t);
   await refused(Code.callFromInactiveProcessNotAllowed, manager.startForeground(level('js-front')));

@@ -28,9 +28,9 @@ import threading
 import typing
 from urllib.parse import quote
 
-__all__ = ["Code", "Download", "Challenge", "DownloadManager", "DownloadStatus", "Event", "LarderError", "Reason"]
+__all__ = ["Code", "Download", "Challenge", "DownloadManager", "DownloadStatus", "Event", "LarderError", "PurgedFile", "Reason"]
 
-EVENTS = ("began", "paused", "progress", "challenge", "finished", "failed")
+EVENTS = ("began", "paused", "progress", "challenge", "finished", "failed", "purged")
 RECONNECT = 0.5  # seconds from a lost connection to the next try
 MAX_ANSWER = 256 << 20
 
@@ -167,10 +167,19 @@ class Challenge(_Record):
 
 
 @dataclasses.dataclass(frozen=True)
+class PurgedFile(_Record):
+    """A file that was deleted because the disk was nearly full; path is from the group container."""
+
+    path: str = ""
+    size: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Event:
     """Something that happened to a download: began, paused, progress, finished (with file_path), failed (with error) or challenge.
 
     A challenge is answered with answer() before the loop goes on; otherwise it is passed on, to the extension at last.
+    purged is of no download: files names what was deleted from the group container and has to be fetched again if it is needed.
     """
 
     type: str
@@ -180,6 +189,7 @@ class Event:
     error: typing.Optional[LarderError] = None
     challenge: typing.Optional[Challenge] = None
     _answer: typing.Optional[typing.Callable[[dict[str, typing.Any]], None]] = dataclasses.field(default=None, repr=False, compare=False)
+    files: tuple[PurgedFile, ...] = ()
 
     def answer(self, disposition: str, *, user: str = "", password: str = "", token: str = "") -> None:
         """Answers the challenge with useCredential, performDefaultHandling, cancelAuthenticationChallenge or rejectProtectionSpace.
@@ -271,11 +281,14 @@ class DownloadManager:
         """Calls delegate's methods, one at a time, until close().
 
         They are began(download), paused(download), progress(download, bytes, total_bytes),
-        failed(download, error), challenge(event), which calls event.answer, and
+        failed(download, error), challenge(event), which calls event.answer, purged(files), and
         finished(download, file_path), which has to move the file away. What it has no
         method for goes to the extension, if it is a result or a challenge.
         """
         for e in self._follow(tuple(name for name in EVENTS if callable(getattr(delegate, name, None)))):
+            if e.type == "purged":
+                delegate.purged(e.files)  # type: ignore[attr-defined]
+                continue
             if e.type == "challenge":
                 delegate.challenge(e)  # type: ignore[attr-defined]
                 continue
@@ -407,4 +420,4 @@ def _event(line: dict[str, typing.Any]) -> Event:
     status = DownloadStatus._of(line.get("status") or {})
     cause = LarderError._of(line["cause"]) if line.get("cause") else None
     challenge = Challenge._of(line["challenge"]) if line.get("challenge") else None
-    return Event(line["type"], Download._of(line.get("download") or {}), status, status.file_path, cause, challenge)
+    return Event(line["type"], Download._of(line.get("download") or {}), status, status.file_path, cause, challenge, files=tuple(PurgedFile._of(f) for f in line.get("purged") or ()))

@@ -211,6 +211,30 @@ class Larder(unittest.TestCase):
         self.manager.start_foreground(level("py-still-active"))
         self.hold(self.manager)
 
+    def test_purged_files_are_told(self):
+        for event in self.follow(level("py-purgeable")):
+            if event.type == "finished" and event.download.identifier == "py-purgeable":
+                os.replace(event.file_path, os.path.join(BOX, "py-purgeable"))
+                urllib.request.urlopen(SERVER + "/purge", data=b"", timeout=30).close()
+            if event.type == "purged" and "py-purgeable" in [f.path for f in event.files]:
+                break
+        self.assertFalse(os.path.exists(os.path.join(BOX, "py-purgeable")))
+        told, manager = [], self.manager
+
+        class Delegate:
+            def finished(self, download, file_path):
+                os.replace(file_path, os.path.join(BOX, download.identifier))
+                urllib.request.urlopen(SERVER + "/purge", data=b"", timeout=30).close()
+
+            def purged(self, files):
+                told.extend(f for f in files if f.path == "py-purgeable")
+                if told:
+                    manager.close()
+
+        self.manager.schedule(level("py-purgeable"))
+        self.manager.set_delegate(Delegate())
+        self.assertEqual(told, [larder.PurgedFile("py-purgeable", 3 << 20)])
+
     def test_without_a_service_the_error_says_what_to_do(self):
         with tempfile.TemporaryDirectory() as empty, DownloadManager(os.path.join(empty, "x.sock")) as manager:
             for call in (manager.current_downloads, lambda: manager.set_active(True)):

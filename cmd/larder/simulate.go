@@ -33,7 +33,7 @@ var facts = []struct {
 	{"low-power", "on|off", "the person saves power: nothing is done in the background", asset.FactLowPower},
 	{"refresh", "on|off", "background refresh for all apps, whatever the setting says", asset.FactRefresh},
 	{"metered", "on|off|unknown", "the network costs by the byte: files wait", asset.FactMetered},
-	{"low-disk", "on|off", "the disk has no byte free", asset.FactLowDisk},
+	{"low-disk", "on|off", "the disk has no byte free: downloads wait, and all that is purgeable is deleted", asset.FactLowDisk},
 	{"offline", "on|off", "no server is reached", asset.FactOffline},
 }
 

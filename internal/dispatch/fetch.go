@@ -10,6 +10,7 @@ import (
 	"larder/asset"
 	"larder/internal/db"
 	"larder/internal/fsx"
+	"larder/internal/purge"
 	"larder/internal/queue"
 	"larder/internal/transfer"
 )
@@ -98,6 +99,9 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 	if errors.As(err, &fail) {
 		d.failed(ctx, r, held, fail)
 		return
+	}
+	if r.Kind == queue.File {
+		_ = purge.Mark(path) // one that cannot be marked is never purged
 	}
 	if err := fsx.Move(d.FS, path, inbox); err != nil {
 		d.failed(ctx, r, held, diskFailure(inbox, err))

@@ -156,10 +156,20 @@ func TestTheOwnerReachesEveryRoute(t *testing.T) {
 	if set.InAppContent || got.InAppContent || got.BackgroundCap != most || !got.BackgroundRefresh {
 		t.Errorf("settings = %+v, %+v", set, got)
 	}
+	storage, err := w.owner.Storage(ctx)
+	must("storage", err)
+	if storage.Notes == nil || len(storage.Apps) != 1 || storage.Apps[0].Purgeable != 7 {
+		t.Errorf("storage = %+v", storage)
+	}
+	purged, err := w.owner.Purge(ctx, game)
+	must("purge", err)
+	if purged != (asset.Purged{Files: 1, Bytes: 7}) {
+		t.Errorf("purged = %+v", purged)
+	}
 	must("uninstall", w.owner.Uninstall(ctx, game))
 
 	want := []string{"install /bundles/game production", "update ", "cancel", "pause", "resume", "simulate update", "simulate metered yes", "reset device",
-		"cancel unique-org.example.game", "acknowledge unique-org.example.game", "uninstall org.example.game"}
+		"cancel unique-org.example.game", "acknowledge unique-org.example.game", "storage", "purge org.example.game", "uninstall org.example.game"}
 	calls := slices.DeleteFunc(w.calls, func(c string) bool { return c == "status" })
 	if diff := cmp.Diff(want, calls); diff != "" {
 		t.Errorf("the service was called otherwise:\n%s", diff)

@@ -96,6 +96,16 @@ func (c *Client) ResetDevice(ctx context.Context) (asset.Facts, error) {
 	return send[asset.Facts](ctx, c, http.MethodDelete, "/v1/simulate/device", nil)
 }
 
+// Storage says who uses what of the disk.
+func (c *Client) Storage(ctx context.Context) (asset.Storage, error) {
+	return get[asset.Storage](ctx, c, "/v1/storage")
+}
+
+// Purge deletes what is purgeable, of all apps or of the group of the one named.
+func (c *Client) Purge(ctx context.Context, app asset.AppID) (asset.Purged, error) {
+	return send[asset.Purged](ctx, c, http.MethodPost, "/v1/storage/purge", PurgeRequest{App: app})
+}
+
 // Downloads lists the downloads of all apps, or of the one named.
 func (c *Client) Downloads(ctx context.Context, app asset.AppID) ([]AppDownloads, error) {
 	list, err := get[downloadList](ctx, c, narrowed("/v1/downloads", app))

@@ -224,8 +224,19 @@ func (f *fake) Connect(ctx context.Context, app asset.AppID, handles []asset.Eve
 	if err != nil {
 		return err
 	}
+	if err := send(SessionLine{Type: asset.EventPurged, Purged: []asset.PurgedFile{{Path: "levels/1", Size: 7}}, Last: 3}); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+func (f *fake) Storage(context.Context) (asset.Storage, error) {
+	return asset.Storage{Free: 5, Apps: []asset.AppStorage{{ID: game, Group: "group.x", Container: 9, Purgeable: 7, PurgeableFiles: 1}}}, f.note("storage")
+}
+
+func (f *fake) Purge(_ context.Context, app asset.AppID) (asset.Purged, error) {
+	return asset.Purged{Files: 1, Bytes: 7}, f.note("purge " + string(app))
 }
 
 func (f *fake) SetActive(_ context.Context, app asset.AppID, session string, active bool) error {

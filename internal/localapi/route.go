@@ -58,6 +58,8 @@ var routes = []route{
 	{"PATCH", "/v1/apps/{id}/settings", forOwner, (*call).setAppSettings},
 	{"POST", "/v1/simulate/device", forOwner, (*call).simulateDevice},
 	{"DELETE", "/v1/simulate/device", forOwner, (*call).resetDevice},
+	{"GET", "/v1/storage", forOwner, (*call).storage},
+	{"POST", "/v1/storage/purge", forOwner, (*call).purge},
 	{"GET", "/v1/settings/schema", forOwner, (*call).settingsDocument},
 }
 

@@ -35,6 +35,7 @@ type Service interface {
 	Simulator
 	Sessions
 	Manager
+	Storer
 }
 
 // Installer changes what is installed. Its calls return as soon as the change is
@@ -92,6 +93,18 @@ type Simulator interface {
 	ResetDevice(ctx context.Context) (asset.Facts, error)
 }
 
+// Storer tells of the disk and gives space back (classic §7).
+type Storer interface {
+	Storage(ctx context.Context) (asset.Storage, error)
+	// Purge deletes what is purgeable, of all apps or of the group of the one named.
+	Purge(ctx context.Context, app asset.AppID) (asset.Purged, error)
+}
+
+// PurgeRequest is the body of POST /v1/storage/purge; no App means all.
+type PurgeRequest struct {
+	App asset.AppID `json:"app,omitempty"`
+}
+
 // Sessions are the connections of an app's own processes (classic §4).
 type Sessions interface {
 	// Connect serves one process of app until ctx ends: send gets a line with the
@@ -121,7 +134,7 @@ type Manager interface {
 type SessionLine struct {
 	Session string `json:"session,omitempty"`
 
-	Type     asset.EventType       `json:"type,omitempty"` // began, paused, progress, challenge, finished or failed
+	Type     asset.EventType       `json:"type,omitempty"` // began, paused, progress, challenge, finished, failed or purged
 	Download *asset.Download       `json:"download,omitempty"`
 	Status   *asset.DownloadStatus `json:"status,omitempty"`
 	Error    *asset.Error          `json:"cause,omitempty"` // failed
@@ -129,6 +142,9 @@ type SessionLine struct {
 	// Challenge is what a server demands, and ChallengeID names it for the answer.
 	Challenge   *asset.Challenge `json:"challenge,omitempty"`
 	ChallengeID string           `json:"challengeIdentifier,omitempty"`
+
+	Purged []asset.PurgedFile `json:"purged,omitempty"`
+	Last   int64              `json:"-"` // of the service: what Purged ends with
 }
 
 // ActiveRequest is the body of POST /v1/session/{session}/active.

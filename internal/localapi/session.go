@@ -12,7 +12,7 @@ import (
 )
 
 // delegated are the events that a delegate may handle (classic §4.4).
-var delegated = []asset.EventType{asset.EventBegan, asset.EventPaused, asset.EventProgress, asset.EventChallenge, asset.EventFinished, asset.EventFailed}
+var delegated = []asset.EventType{asset.EventBegan, asset.EventPaused, asset.EventProgress, asset.EventChallenge, asset.EventFinished, asset.EventFailed, asset.EventPurged}
 
 func (c *call) session() error {
 	var handles []asset.EventType
@@ -22,7 +22,7 @@ func (c *call) session() error {
 		}
 		for _, word := range strings.FieldsFunc(values[0], func(r rune) bool { return r == ',' }) {
 			if !slices.Contains(delegated, asset.EventType(word)) {
-				return badRequest("handles names no event: "+clip(word), "known here: began, paused, progress, challenge, finished, failed")
+				return badRequest("handles names no event: "+clip(word), "known here: began, paused, progress, challenge, finished, failed, purged")
 			}
 			handles = append(handles, asset.EventType(word))
 		}

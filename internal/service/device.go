@@ -40,6 +40,7 @@ func (s *Service) deviceChanged() asset.Facts {
 		}
 	}
 	s.hub.Publish(asset.Event{Type: asset.EventDevice, Device: &f})
+	s.lookAtDisk(true)
 	s.Wake()
 	return f
 }
@@ -93,6 +94,15 @@ func (s *Service) deliveryHeld(tx *db.Tx, app *apps.App) (bool, error) {
 }
 
 func (s *Service) offline() bool { return s.device.Simulated(asset.FactOffline) == asset.Yes }
+
+// spare is free for downloads, which are the first to notice that it is little.
+func (s *Service) spare(dir string) (int64, error) {
+	n, err := s.free(dir)
+	if err == nil && n < s.config.Critical {
+		s.lookAtDisk(false)
+	}
+	return n, err
+}
 
 // free tells the free bytes of a disk; a full disk can be simulated.
 func (s *Service) free(dir string) (int64, error) {

@@ -46,6 +46,9 @@ func (s *Service) pass(ctx context.Context) (time.Time, error) {
 		}
 		next = earlier(next, at)
 	}
+	if err := s.tellPurged(ctx); err != nil {
+		return time.Time{}, err
+	}
 	at, err := s.checks(ctx, time.Now())
 	if err != nil {
 		return time.Time{}, err

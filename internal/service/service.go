@@ -51,6 +51,9 @@ type Config struct {
 	Stall    time.Duration
 	Deadline time.Duration
 	Limits   policy.Limits
+	// Critical is how many bytes must be free: downloads leave them, and below
+	// them purgeable files are deleted. 0 means 64 MiB.
+	Critical int64
 	// Device tells facts of the device; nil: all are unknown.
 	Device device.Source
 	// Extensions begins sessions with extensions; nil runs processes.
@@ -72,6 +75,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Boot == nil {
 		c.Boot = fsx.BootID
+	}
+	if c.Critical == 0 {
+		c.Critical = defaultCritical
 	}
 	if c.Idle == nil {
 		c.Idle = func() {}
@@ -96,6 +102,7 @@ type Service struct {
 	processes  processes
 
 	wake    chan struct{} // one slot: something changed
+	disk    chan bool     // one slot: look at the free space; true: whatever was found before
 	closing atomic.Bool
 	busy    busy // extensions that run
 	work    sync.WaitGroup
@@ -116,12 +123,12 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	if err != nil {
 		return nil, configuration("lock data directory", c.Dirs.Data, err)
 	}
-	s := &Service{config: c, lock: lock, wake: make(chan struct{}, 1)}
+	s := &Service{config: c, lock: lock, wake: make(chan struct{}, 1), disk: make(chan bool, 1)}
 	if s.db, err = db.Open(ctx, c.Dirs.Database(), c.DB); err != nil {
 		lock.Unlock()
 		return nil, err
 	}
-	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: s.free,
+	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: s.spare, Reserve: c.Critical,
 		Device: s.forbids, Offline: s.offline, Challenge: s.challenge, Changed: s.Wake, Observe: s.observe}
 	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Locks: &s.locks, Allowances: s.dispatcher, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
 		Start: c.Extensions, Background: s.prohibited,
@@ -213,6 +220,7 @@ func (s *Service) recover(ctx context.Context) error {
 func (s *Service) Run(ctx context.Context) error {
 	defer s.Close()
 	s.followDevice(ctx)
+	s.work.Go(func() { s.watchDisk(ctx) })
 	for {
 		next, err := s.pass(ctx)
 		if err != nil && ctx.Err() == nil {

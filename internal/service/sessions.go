@@ -31,6 +31,7 @@ type process struct {
 	offered map[string]bool      // results that it is to be told of, or was
 	asked   map[string]*question // challenges that it has not answered; nil once it is gone
 	told    []string             // those that it was told of
+	purged  int64                // the last purged file that it is to be told of
 	lines   []localapi.SessionLine
 	more    chan struct{} // one slot
 	refused chan struct{} // closed when the app is uninstalled
@@ -39,7 +40,7 @@ type process struct {
 func (p *process) push(l localapi.SessionLine) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.lines) >= backlog && l.Error == nil && l.Challenge == nil && l.Type != asset.EventFinished {
+	if len(p.lines) >= backlog && l.Error == nil && l.Challenge == nil && l.Type != asset.EventFinished && l.Type != asset.EventPurged {
 		return
 	}
 	p.lines = append(p.lines, l)
@@ -151,7 +152,11 @@ func (s *Service) Connect(ctx context.Context, app asset.AppID, handles []asset.
 			if err := send(l); err != nil {
 				return err
 			}
-			if results[asset.DownloadState(l.Type)] == l.Type {
+			if l.Type == asset.EventPurged {
+				if err := s.toldPurged(ctx, p, l.Last); err != nil {
+					return err
+				}
+			} else if results[asset.DownloadState(l.Type)] == l.Type {
 				p.told = append(p.told, l.Download.UniqueIdentifier)
 			}
 		}
@@ -253,4 +258,32 @@ func (p *process) has(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.offered[id]
+}
+
+// tellPurged tells live delegates of the files that were deleted for space.
+func (s *Service) tellPurged(ctx context.Context) error {
+	for _, app := range s.processes.apps() {
+		for _, p := range s.processes.of(app, asset.EventPurged) {
+			var files []asset.PurgedFile
+			var last int64
+			err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
+				files, last, err = apps.Purged(tx, app, p.purged, backlog)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if len(files) > 0 {
+				p.purged = last // the loop alone reads and writes it
+				p.push(localapi.SessionLine{Type: asset.EventPurged, Purged: files, Last: last})
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Service) toldPurged(ctx context.Context, p *process, last int64) error {
+	err := s.db.Write(ctx, func(tx *db.Tx) error { return apps.ToldPurged(tx, p.app, last) })
+	s.Wake() // there may be more
+	return err
 }

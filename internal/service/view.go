@@ -95,5 +95,8 @@ func (s *Service) downloads(tx *db.Tx, app *apps.App, entries []queue.Entry) ([]
 // observe publishes what the dispatcher tells.
 func (s *Service) observe(t asset.EventType, app asset.AppID, d asset.DownloadStatus) {
 	s.hub.Publish(asset.Event{Type: t, App: app, Download: &d})
+	if d.Reason != nil && d.Reason.Code == asset.WhyNoSpace {
+		s.lookAtDisk(false)
+	}
 	s.tell(t, app, d)
 }

@@ -1,0 +1,112 @@
+package conformance
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"larder/asset"
+)
+
+// small mounts a file system of that many bytes for a world of its own.
+func small(t *testing.T, size string) (w *world, dir string) {
+	t.Helper()
+	if os.Geteuid() != 0 && os.Getenv("CI") == "" {
+		t.Skip("needs root, to mount a file system")
+	}
+	dir, err := os.MkdirTemp("", "conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("larder-test", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Fatal("mounting a file system:", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+		_ = os.Remove(dir)
+	})
+	if w, err = prepare(filepath.Join(dir, "data")); err != nil {
+		t.Fatal(err)
+	}
+	w.restart(t)
+	t.Cleanup(func() {
+		if err := w.stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the service's log:\n%s", &w.log)
+		}
+	})
+	return w, dir
+}
+
+// fill writes a file of others' until no more than that many bytes are free.
+func fill(t *testing.T, dir string, free int64) {
+	t.Helper()
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(dir, "others"))
+	if err == nil {
+		err = unix.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize-free)
+		_ = f.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClassic_7_FullDiskIsRelieved(t *testing.T) {
+	row(t, "classic §7", "Bad citizenship named by Apple: assets that block what the system needs the space for", "on a real file system of 256 MiB that somebody else fills up, purging makes room, oldest first and no more than needed, and a download that waits for space goes on")
+	w, dir := small(t, "256m")
+	marks(t, w)
+	a := newApp(t, w)
+	const size = 16 << 20
+	a.launched(a.put("a", size, true), a.put("b", size, true), a.put("c", size, true), a.put("d", size, true), a.put("e", size, true), a.put("changed", size, true))
+	a.untilTaken("a", "b", "c", "d", "e", "changed")
+	if err := os.Truncate(a.container("changed"), size-1); err != nil {
+		t.Fatal(err)
+	}
+	fill(t, dir, 56<<20) // critical is 64 MiB, the goal 128
+	a.schedule(a.manager(), a.put("new", 1<<20, false))
+	a.untilTaken("new")
+	a.holds("new", 1<<20)
+	left := 0
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		if a.exists(name) {
+			left++
+		}
+	}
+	if left != 0 && left != 1 || !a.exists("changed") { // 72 MiB had to go: five files of 16
+		t.Errorf("%d of five purgeable files are left; the changed one: %v", left, a.exists("changed"))
+	}
+	st, err := w.owner.Storage(t.Context())
+	if err != nil || st.Free < st.Goal-2<<20 || st.Critical != 64<<20 {
+		t.Errorf("afterwards: %+v, %v", st, err)
+	}
+	if files := a.untilPurged(a.manager()); len(files) != 5-left {
+		t.Errorf("told: %+v", files)
+	}
+}
+
+func TestClassic_7_EnoughSpacePurgesNothing(t *testing.T) {
+	row(t, "classic §7", "Only critically low space purges", "with a little more than 64 MiB free nothing is purged; a download that does not fit waits, and says so")
+	w, dir := small(t, "256m")
+	a := newApp(t, w)
+	a.launched(a.put("a", 16<<20, true))
+	a.untilTaken("a")
+	fill(t, dir, 70<<20)
+	a.schedule(a.manager(), a.put("new", 16<<20, false))
+	a.until("it waits for space", func(st asset.AppStatus) bool {
+		d := find(st, "new")
+		return d.Reason != nil && d.Reason.Code == asset.WhyNoSpace
+	})
+	if u := a.used(); !a.exists("a") || u.Purgeable != 16<<20 {
+		t.Errorf("it uses %+v", u)
+	}
+}
