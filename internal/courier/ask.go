@@ -55,7 +55,7 @@ func (c *Courier) Ask(ctx context.Context, app *apps.App, request asset.ContentR
 			tx.Rollback() // the first error is the one that tells
 			return err
 		}
-		return tx.Commit()
+		return c.DB.Commit(tx)
 	})
 }
 

@@ -16,8 +16,9 @@ import (
 
 // DB is an open database. One transaction writes at a time; readers do not wait for it.
 type DB struct {
-	write *sql.DB
-	read  *sql.DB
+	write  *sql.DB
+	read   *sql.DB
+	commit func() error
 }
 
 // Tx is a transaction: of Write, or a consistent view of Read.
@@ -27,6 +28,9 @@ type Tx = sql.Tx
 type Options struct {
 	// Unsafe gives up durability (synchronous=OFF), for simulations only.
 	Unsafe bool
+	// Commit, if set, is asked before each commit of a write; its error rolls
+	// back. Tests let a service die there.
+	Commit func() error
 }
 
 // Open opens or makes the file and brings its schema up to date. Every commit
@@ -49,7 +53,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		write.Close()
 		return nil, fault("open", path, err)
 	}
-	return &DB{write: write, read: read}, nil
+	return &DB{write: write, read: read, commit: o.Commit}, nil
 }
 
 func open(path, sync, lock string, conns int) (*sql.DB, error) {
@@ -69,16 +73,30 @@ func open(path, sync, lock string, conns int) (*sql.DB, error) {
 
 // Write runs f in the one writing transaction and commits it durably, or rolls
 // everything back when f fails.
-func (d *DB) Write(ctx context.Context, f func(*Tx) error) error { return run(ctx, d.write, f) }
+func (d *DB) Write(ctx context.Context, f func(*Tx) error) error {
+	return run(ctx, d.write, f, d.Commit)
+}
+
+// Commit ends a transaction of Begin durably.
+func (d *DB) Commit(tx *Tx) error {
+	if d.commit != nil {
+		if err := d.commit(); err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+	}
+	return tx.Commit()
+}
 
 // Begin starts the one writing transaction for a caller whose work comes to it
-// piece by piece. It must be committed or rolled back soon: all writers wait.
+// piece by piece. It must be ended by Commit or Rollback soon: all writers wait.
 func (d *DB) Begin(ctx context.Context) (*Tx, error) { return d.write.BeginTx(ctx, nil) }
 
 // Read runs f over one consistent view.
-func (d *DB) Read(ctx context.Context, f func(*Tx) error) error { return run(ctx, d.read, f) }
+func (d *DB) Read(ctx context.Context, f func(*Tx) error) error {
+	return run(ctx, d.read, f, (*Tx).Commit)
+}
 
-func run(ctx context.Context, d *sql.DB, f func(*Tx) error) error {
+func run(ctx context.Context, d *sql.DB, f, commit func(*Tx) error) error {
 	tx, err := d.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -86,7 +104,7 @@ func run(ctx context.Context, d *sql.DB, f func(*Tx) error) error {
 	if err = f(tx); err != nil {
 		tx.Rollback() // the first error is the one that tells
 	} else {
-		err = tx.Commit()
+		err = commit(tx)
 	}
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
 		return ctx.Err() // it was rolled back under f because the caller has gone

@@ -36,7 +36,7 @@ func migrate(ctx context.Context, d *sql.DB) error {
 			}
 			_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", n+1))
 			return err
-		})
+		}, (*Tx).Commit)
 		if err != nil {
 			return fmt.Errorf("%s: %w", files[n], err)
 		}

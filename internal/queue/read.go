@@ -172,6 +172,26 @@ func AppsDue(tx *db.Tx) ([]asset.AppID, error) {
 	return appsOf(tx, "SELECT DISTINCT app FROM downloads WHERE delivery = 'due' ORDER BY app")
 }
 
+// Needed names the downloads of an app whose bytes are still needed, in parts or
+// in the inbox.
+func Needed(tx *db.Tx, app asset.AppID) (map[string]bool, error) {
+	rows, err := tx.Query(`SELECT id FROM downloads WHERE app = ? AND (state NOT IN ('finished', 'failed')
+		OR state = 'finished' AND (kind = 'manifest' OR delivery IN ('due', 'held')))`, app)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := map[string]bool{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		out[id] = true
+	}
+	return out, rows.Err()
+}
+
 func appsOf(tx *db.Tx, query string) ([]asset.AppID, error) {
 	rows, err := tx.Query(query)
 	if err != nil {

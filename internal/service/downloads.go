@@ -13,8 +13,8 @@ func cancelledError(identifier string) *asset.Error {
 	return &asset.Error{Code: asset.CodeCancelled, Domain: asset.DomainURL, Op: "fetch", Subject: identifier, Message: "it was cancelled", Help: "schedule it again if it is wanted"}
 }
 
-// cancelAll cancels what an installation still had to fetch. Nobody is told of
-// it later: the person knows.
+// cancelAll cancels what an installation still had to fetch, and drops the
+// manifest. Nobody is told of it later: the person knows.
 func cancelAll(tx *db.Tx, app asset.AppID) ([]queue.Entry, error) {
 	all, err := queue.Unsettled(tx, app)
 	if err != nil {
@@ -25,13 +25,11 @@ func cancelAll(tx *db.Tx, app asset.AppID) ([]queue.Entry, error) {
 			return nil, err
 		}
 	}
-	if m, found, err := queue.ManifestOf(tx, app); err != nil || found && !m.State.Settled() {
-		if err == nil {
-			err = queue.Drop(tx, m.UniqueIdentifier)
-		}
-		return append(all, m), err
+	m, found, err := queue.ManifestOf(tx, app)
+	if err != nil || !found || m.State == asset.StateFailed {
+		return all, err
 	}
-	return all, nil
+	return append(all, m), queue.Drop(tx, m.UniqueIdentifier)
 }
 
 // cancel cancels one scheduled or running download.
@@ -56,6 +54,9 @@ func (s *Service) cancel(ctx context.Context, e queue.Entry) error {
 func (s *Service) ended(e *queue.Entry) {
 	if err := s.dispatcher.Discard(e); err != nil {
 		s.config.Log.Warn("removing a cancelled download failed; the next start removes it", "error", err)
+	}
+	if e.State.Settled() {
+		return // a manifest that was about to be read
 	}
 	e.State, e.Bytes = asset.StateFailed, 0
 	cause := cancelledError(e.Identifier)

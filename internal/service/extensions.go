@@ -25,26 +25,36 @@ func (s *Service) session(app *apps.App, f func(ctx context.Context)) {
 	})
 }
 
-// ask asks an app's extension what to download (classic §2.2, step 5).
+// ask asks an app's extension what to download (classic §2.2, step 5). The
+// manifest goes with the call (classic §2.5): its row with what the answer
+// changes, its file after that.
 func (s *Service) ask(app *apps.App) {
 	s.session(app, func(ctx context.Context) {
 		manifest, err := s.manifest(ctx, app)
+		over := func(tx *db.Tx, e lifecycle.Event) error {
+			return errors.Join(applyTo(tx, app.ID(), e), queue.Drop(tx, manifest.UniqueIdentifier))
+		}
 		if err == nil {
 			err = s.courier.Ask(ctx, app, app.Life.Request, manifest.Path, func(tx *db.Tx) error {
-				return applyTo(tx, app.ID(), lifecycle.Event{Kind: lifecycle.Answered})
+				return over(tx, lifecycle.Event{Kind: lifecycle.Answered})
 			})
 		}
-		if ctx.Err() != nil {
+		if err != nil && ctx.Err() != nil {
 			return // stopped: the step is done again
 		}
 		if err != nil {
 			s.config.Log.Warn("the extension failed", "app", app.ID(), "error", err)
 			reason := lifecycle.Failed(asset.WhyExtension, asset.AsError(err), time.Now())
-			err = s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ExtensionFailed, Reason: reason})
+			err = s.change(ctx, func(tx *db.Tx) (asset.AppID, error) {
+				return app.ID(), over(tx, lifecycle.Event{Kind: lifecycle.ExtensionFailed, Reason: reason})
+			})
 		} else {
-			err = s.change(ctx, func(*db.Tx) (asset.AppID, error) { return app.ID(), nil })
+			err = s.change(context.WithoutCancel(ctx), func(*db.Tx) (asset.AppID, error) { return app.ID(), nil })
 		}
-		if err = errors.Join(err, s.dropManifest(ctx, manifest)); err != nil && ctx.Err() == nil {
+		if err == nil && manifest.UniqueIdentifier != "" {
+			err = s.dispatcher.Discard(&manifest)
+		}
+		if err != nil && ctx.Err() == nil {
 			s.config.Log.Error("recording the extension's answer failed; asking again", "app", app.ID(), "error", err)
 		}
 	})
@@ -53,17 +63,6 @@ func (s *Service) ask(app *apps.App) {
 func (s *Service) manifest(ctx context.Context, app *apps.App) (e queue.Entry, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) { e, _, err = queue.ManifestOf(tx, app.ID()); return err })
 	return e, err
-}
-
-// dropManifest removes the manifest once the call has returned (classic §2.5).
-func (s *Service) dropManifest(ctx context.Context, e queue.Entry) error {
-	if e.UniqueIdentifier == "" || e.State != asset.StateFinished {
-		return nil
-	}
-	if err := s.db.Write(ctx, func(tx *db.Tx) error { return queue.Drop(tx, e.UniqueIdentifier) }); err != nil {
-		return err
-	}
-	return s.dispatcher.Discard(&e)
 }
 
 // deliver hands over results that are due, to the app's live delegates first, once the gate no longer waits for

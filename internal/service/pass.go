@@ -118,7 +118,14 @@ func has(app *apps.App) lifecycle.Has {
 func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Time) (time.Time, error) {
 	var e queue.Entry
 	var found bool
-	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
+	err := s.db.Read(ctx, func(tx *db.Tx) (err error) { _, found, err = queue.ManifestOf(tx, app.ID()); return err })
+	if err == nil && !found {
+		err = s.tidy(ctx, app)
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
 		if e, found, err = queue.ManifestOf(tx, app.ID()); err != nil || found {
 			return err
 		}

@@ -213,7 +213,11 @@ func (s *Service) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.sweep(known)
+	err = s.sweep(known)
+	for _, app := range known {
+		err = errors.Join(err, s.tidy(ctx, &app))
+	}
+	return err
 }
 
 // Run does the service's work until ctx ends, and returns nil then.

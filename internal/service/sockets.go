@@ -16,6 +16,7 @@ import (
 	"larder/internal/db"
 	"larder/internal/dirs"
 	"larder/internal/localapi"
+	"larder/internal/queue"
 )
 
 // sockets are the addresses of apps that this service listens on, to be removed
@@ -155,6 +156,35 @@ func (s *Service) sweep(known []apps.App) error {
 		}
 	}
 	return err
+}
+
+// tidy removes files of downloads that are over: what a crash left between a row
+// and its file, and the manifest of a round that was broken off. A file is never
+// there before its row, so that names are read first.
+func (s *Service) tidy(ctx context.Context, app *apps.App) error {
+	g, id := app.Bundle.Group, app.ID()
+	for _, dir := range []string{s.config.Dirs.Inbox(g, id), s.config.Dirs.Partial(g, id)} {
+		names, err := s.names(dir)
+		if err != nil {
+			return err
+		}
+		if len(names) == 0 {
+			continue
+		}
+		var needed map[string]bool
+		if err := s.db.Read(ctx, func(tx *db.Tx) (err error) { needed, err = queue.Needed(tx, id); return err }); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if !needed[name] {
+				err = errors.Join(err, s.config.FS.RemoveAll(filepath.Join(dir, name)))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Service) names(dir string) ([]string, error) {
