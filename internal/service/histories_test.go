@@ -556,7 +556,7 @@ func runHistory(t *testing.T, dir string, seed uint64, options db.Options) {
 		}()
 		h.prepare()
 		h.start()
-		h.live(5 + h.pick(25))
+		h.live(4 + h.pick(14))
 		h.settle()
 	})
 }
