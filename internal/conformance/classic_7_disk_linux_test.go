@@ -10,8 +10,11 @@ import (
 	"larder/asset"
 )
 
-// small mounts a file system of that many bytes for a world of its own.
-func small(t *testing.T, size string) (w *world, dir string) {
+// critical is what has to be free in these tests, an eighth of the usual.
+const critical = 8 << 20
+
+// small mounts a file system of 64 MiB for a world of its own.
+func small(t *testing.T) (w *world, dir string) {
 	t.Helper()
 	if os.Geteuid() != 0 && os.Getenv("CI") == "" {
 		t.Skip("needs root, to mount a file system")
@@ -20,7 +23,7 @@ func small(t *testing.T, size string) (w *world, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("larder-test", dir, "tmpfs", 0, "size="+size); err != nil {
+	if err := unix.Mount("larder-test", dir, "tmpfs", 0, "size=64m"); err != nil {
 		t.Fatal("mounting a file system:", err)
 	}
 	t.Cleanup(func() {
@@ -32,6 +35,7 @@ func small(t *testing.T, size string) (w *world, dir string) {
 	if w, err = prepare(filepath.Join(dir, "data")); err != nil {
 		t.Fatal(err)
 	}
+	w.config.Critical = critical
 	w.restart(t)
 	t.Cleanup(func() {
 		if err := w.stop(); err != nil {
@@ -62,31 +66,31 @@ func fill(t *testing.T, dir string, free int64) {
 }
 
 func TestClassic_7_FullDiskIsRelieved(t *testing.T) {
-	row(t, "classic §7", "Bad citizenship named by Apple: assets that block what the system needs the space for", "on a real file system of 256 MiB that somebody else fills up, purging makes room, oldest first and no more than needed, and a download that waits for space goes on")
-	w, dir := small(t, "256m")
+	row(t, "classic §7", "Bad citizenship named by Apple: assets that block what the system needs the space for", "on a real file system that somebody else fills up, purging makes room, oldest first and no more than needed, and a download that waits for space goes on")
+	w, dir := small(t)
 	marks(t, w)
 	a := newApp(t, w)
-	const size = 16 << 20
+	const size = 2 << 20
 	a.launched(a.put("a", size, true), a.put("b", size, true), a.put("c", size, true), a.put("d", size, true), a.put("e", size, true), a.put("changed", size, true))
 	a.untilTaken("a", "b", "c", "d", "e", "changed")
 	if err := os.Truncate(a.container("changed"), size-1); err != nil {
 		t.Fatal(err)
 	}
-	fill(t, dir, 56<<20) // critical is 64 MiB, the goal 128
-	a.schedule(a.manager(), a.put("new", 1<<20, false))
+	fill(t, dir, critical-1<<20) // the goal is twice that
+	a.schedule(a.manager(), a.put("new", 100_000, false))
 	a.untilTaken("new")
-	a.holds("new", 1<<20)
+	a.holds("new", 100_000)
 	left := 0
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		if a.exists(name) {
 			left++
 		}
 	}
-	if left != 0 && left != 1 || !a.exists("changed") { // 72 MiB had to go: five files of 16
+	if left != 0 && left != 1 || !a.exists("changed") { // 9 MiB had to go: five files of 2
 		t.Errorf("%d of five purgeable files are left; the changed one: %v", left, a.exists("changed"))
 	}
 	st, err := w.owner.Storage(t.Context())
-	if err != nil || st.Free < st.Goal-2<<20 || st.Critical != 64<<20 {
+	if err != nil || st.Free < st.Goal-1<<20 || st.Critical != critical {
 		t.Errorf("afterwards: %+v, %v", st, err)
 	}
 	if files := a.untilPurged(a.manager()); len(files) != 5-left {
@@ -95,18 +99,18 @@ func TestClassic_7_FullDiskIsRelieved(t *testing.T) {
 }
 
 func TestClassic_7_EnoughSpacePurgesNothing(t *testing.T) {
-	row(t, "classic §7", "Only critically low space purges", "with a little more than 64 MiB free nothing is purged; a download that does not fit waits, and says so")
-	w, dir := small(t, "256m")
+	row(t, "classic §7", "Only critically low space purges", "with a little more than what is critical free nothing is purged; a download that does not fit waits, and says so")
+	w, dir := small(t)
 	a := newApp(t, w)
-	a.launched(a.put("a", 16<<20, true))
+	a.launched(a.put("a", 2<<20, true))
 	a.untilTaken("a")
-	fill(t, dir, 70<<20)
-	a.schedule(a.manager(), a.put("new", 16<<20, false))
+	fill(t, dir, critical+1<<20)
+	a.schedule(a.manager(), a.put("new", 2<<20, false))
 	a.until("it waits for space", func(st asset.AppStatus) bool {
 		d := find(st, "new")
 		return d.Reason != nil && d.Reason.Code == asset.WhyNoSpace
 	})
-	if u := a.used(); !a.exists("a") || u.Purgeable != 16<<20 {
+	if u := a.used(); !a.exists("a") || u.Purgeable != 2<<20 {
 		t.Errorf("it uses %+v", u)
 	}
 }
