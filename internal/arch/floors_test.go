@@ -36,7 +36,7 @@ var floors = [][]string{
 	{"internal/trust"},
 	{"internal/lifecycle", "internal/policy", "internal/reconcile"},
 	{"extension"},
-	{"internal/site"},
+	{"internal/site", "internal/faulty"}, // a site; what may go wrong between it and a device
 	{"internal/shelf"},
 	{"pack"},
 	{"internal/bundle"},

@@ -3,8 +3,6 @@ package fault
 import (
 	"net"
 	"net/http"
-	"strconv"
-	"strings"
 )
 
 // Hang takes requests and never answers.
@@ -48,15 +46,4 @@ func (s *Server) Conn(answer func(c net.Conn)) http.Handler {
 // Raw sends these bytes in place of an answer, and closes the connection.
 func (s *Server) Raw(bytes string) http.Handler {
 	return s.Conn(func(c net.Conn) { _, _ = c.Write([]byte(bytes)) })
-}
-
-// contentStart is the first number of a Content-Range header.
-func contentStart(s string) int64 {
-	span, _ := strings.CutPrefix(s, "bytes ")
-	first, _, _ := strings.Cut(span, "-")
-	n, err := strconv.ParseInt(first, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
 }

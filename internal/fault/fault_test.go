@@ -11,8 +11,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestContentIsTheSameHoweverItIsRead(t *testing.T) {
@@ -184,35 +182,4 @@ func TestOddAnswers(t *testing.T) {
 	if err := <-done; err == nil {
 		t.Error("a hanging request outlived its server")
 	}
-}
-
-func TestParseScript(t *testing.T) {
-	got, err := ParseScript("drop@1MiB:3, slow=2Mbit,status=503:3,stall@50%:*,truncate,etag-change")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const always = int(^uint(0) >> 1)
-	want := []Fault{{Kind: "drop", At: 1 << 20, Times: 3}, {Kind: "slow", Value: 250_000, Times: always}, {Kind: "status", Value: 503, Times: 3},
-		{Kind: "stall", Part: 0.5, Times: always}, {Kind: "drop", Part: 0.5, Times: 1}, {Kind: "etag-change", Times: 1}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	for _, s := range []string{"x", "drop", "drop@", "drop@x", "drop@100%", "drop@-1", "drop@NaN", "slow", "slow=0", "slow=1e300GiB", "status=1", "status=503@5",
-		"truncate:0", "truncate:x", "truncate=1", ",", "etag-change@5"} {
-		if f, err := ParseScript(s); err == nil {
-			t.Errorf("%q is read as %+v", s, f)
-		}
-	}
-}
-
-func FuzzParseScript(f *testing.F) {
-	f.Add("drop@1MiB:3,slow=2Mbit")
-	f.Fuzz(func(t *testing.T, s string) {
-		faults, err := ParseScript(s)
-		for _, x := range faults {
-			if err == nil && (x.Times < 1 || x.At < 0 || x.Part < 0 || x.Part >= 1 || x.Value < 0) {
-				t.Fatalf("%q: %+v", s, x)
-			}
-		}
-	})
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"larder/internal/faulty"
 )
 
 // File is what a path serves. Only Content is needed.
@@ -18,7 +20,7 @@ type File struct {
 	ETag string
 	// Modified, if set, is sent as Last-Modified.
 	Modified time.Time
-	// Script holds faults, as ParseScript reads them.
+	// Script holds faults, as faulty.Parse reads them.
 	Script string
 	// Rate is bytes per second for each request; 0 means no limit.
 	Rate int64
@@ -50,7 +52,7 @@ type Server struct {
 	http     *http.Server
 	done     context.Context
 	stop     context.CancelFunc
-	shared   atomic.Pointer[pacer]
+	shared   atomic.Pointer[faulty.Pace]
 	mu       sync.Mutex
 	handlers map[string]http.Handler
 	log      []*entry
@@ -88,16 +90,16 @@ func (s *Server) Close() {
 }
 
 // SetRate limits all bodies together to this many bytes per second; 0 means no limit.
-func (s *Server) SetRate(bytesPerSecond int64) { s.shared.Store(newPacer(bytesPerSecond)) }
+func (s *Server) SetRate(bytesPerSecond int64) { s.shared.Store(faulty.NewPace(bytesPerSecond)) }
 
 // Put serves f at path, which begins with a slash and has no query. A wrong
 // script panics.
 func (s *Server) Put(path string, f File) {
-	faults, err := ParseScript(f.Script)
+	faults, err := faulty.Parse(f.Script)
 	if err != nil {
 		panic("fault: " + err.Error())
 	}
-	s.Handle(path, &fileHandler{server: s, file: f, faults: faults})
+	s.Handle(path, &fileHandler{server: s, file: f, script: faulty.New(faults, 0)})
 }
 
 // Handle serves h at path.

@@ -1,4 +1,4 @@
-package fault
+package faulty
 
 import (
 	"context"
@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// pacer spreads bytes evenly over time for all who share it.
-type pacer struct {
+// Pace spreads bytes evenly over time for all who share it.
+type Pace struct {
 	rate int64 // bytes per second
 	mu   sync.Mutex
 	next time.Time // when the bytes granted so far are used up
 }
 
-// newPacer is nil, for no limit, without a rate.
-func newPacer(bytesPerSecond int64) *pacer {
+// NewPace is nil, for no limit, without a rate.
+func NewPace(bytesPerSecond int64) *Pace {
 	if bytesPerSecond <= 0 {
 		return nil
 	}
-	return &pacer{rate: bytesPerSecond, next: time.Now()}
+	return &Pace{rate: bytesPerSecond, next: time.Now()}
 }
 
 // piece is how many bytes to send at a time: a fiftieth of a second's worth, so
 // that slow bodies trickle.
-func (p *pacer) piece() int { return int(max(p.rate/50, 1)) }
+func (p *Pace) piece() int { return int(max(p.rate/50, 1)) }
 
 // wait returns when n bytes may have been sent. Up to a fiftieth of a second is
 // made good, since sleeps last too long.
-func (p *pacer) wait(ctx context.Context, n int) error {
+func (p *Pace) wait(ctx context.Context, n int) error {
 	p.mu.Lock()
 	if floor := time.Now().Add(-time.Second / 50); p.next.Before(floor) {
 		p.next = floor
