@@ -48,7 +48,7 @@ func TestEveryLayoutGivesTheSameBundle(t *testing.T) {
 				ManifestURL: "https://assets.example.org/manifest.json",
 				Restrictions: &Restrictions{DownloadAllowance: 1000, EssentialDownloadAllowance: 2000,
 					DomainAllowList: []string{"*.example.org", "127.0.0.1"}},
-				MaxInstallSize: 3000, EssentialMaxInstallSize: 4000, EssentialFailure: FailureOpen,
+				MaxInstallSize: 3000, EssentialMaxInstallSize: 4000, EssentialFailure: FailureOpen, FinishedFile: FinishedKeep,
 				Extension: &Extension{ID: "org.example.game.downloader"}}
 			if diff := cmp.Diff(want, b); diff != "" {
 				t.Error(diff)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"larder/asset"
+	"larder/internal/apps"
 	"larder/internal/db"
 	"larder/internal/dirs"
 	"larder/internal/fault"
@@ -488,6 +489,16 @@ func (h *history) check() {
 		if f.told == 0 && !f.excused && !forfeit {
 			h.fault("of %s of %s, last seen %s, nobody was ever told (%s)", f.identifier, f.app, f.last, unique)
 		}
+	}
+	for _, a := range h.apps { // a manifest that is still to be read
+		_ = h.s.db.Read(context.Background(), func(tx *db.Tx) error {
+			m, found, err := queue.ManifestOf(tx, a.id)
+			app, aerr := apps.Get(tx, a.id)
+			if found && err == nil && aerr == nil {
+				h.note("%s is at %s, its manifest %s is %s", a.id, app.Life.Phase, m.UniqueIdentifier, m.State)
+			}
+			return err
+		})
 	}
 	for _, kind := range []string{"inbox", "partial"} {
 		found, _ := filepath.Glob(filepath.Join(h.dirs.Data, "groups", "*", kind, "*", "*"))
