@@ -61,7 +61,6 @@ func (c *cli) build(cmd *cobra.Command, file string, out output, opts buildOptio
 	if err := out.free(); err != nil {
 		return err
 	}
-	debug.SetGCPercent(gcPercent)
 	m, sel, err := c.selection(cmd, file)
 	if err != nil {
 		return err
@@ -112,8 +111,13 @@ func (r countedFile) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// packingMemory is what a pack of a million files is to be made with. A limit this
+// soft costs time only when reached.
+const packingMemory = 440 << 20
+
 // selection reads a manifest and finds its files. Faults are told here.
 func (c *cli) selection(cmd *cobra.Command, file string) (*packing.Manifest, *packing.Selection, error) {
+	debug.SetMemoryLimit(packingMemory)
 	m, err := packing.Read(file)
 	if err != nil {
 		return nil, nil, c.faults(file, err)

@@ -22,13 +22,11 @@ func (s *selecting) finish() *Selection {
 			holds[d] = true
 		}
 	}
-	folded := map[string]string{}
 	for _, p := range paths {
 		item := s.at[p]
 		if item.Kind == pack.KindDirectory && holds[p] {
 			continue // another selector filled it
 		}
-		s.foldedNames(folded, item)
 		out.Items = append(out.Items, item)
 	}
 	if len(out.Items) == 0 && len(s.faults.List) == 0 {
@@ -54,19 +52,24 @@ func (s *selecting) finish() *Selection {
 }
 
 // foldedNames finds names that only some file systems can tell apart, and names
-// both selectors.
-func (s *selecting) foldedNames(folded map[string]string, item *Item) {
-	for p := item.Path; p != "."; p = path.Dir(p) {
-		key := strings.ToLower(p)
-		other, taken := folded[key]
-		if taken && other != p && !s.met["case of "+p] {
-			s.met["case of "+p] = true
-			by := s.by(other)
-			s.blame(item.Selector, fmt.Sprintf("%q and %q differ only in upper and lower case; the other comes from %s on line %d", p, other, by, by.Line),
-				"rename one of the two, so that every system can hold both")
+// both selectors. It gives both names of each pair, quoted.
+func (s *selecting) foldedNames(items []*Item) (told map[string]bool) {
+	folded := map[string]string{}
+	told = map[string]bool{}
+	for _, item := range items {
+		for p := item.Path; p != "."; p = path.Dir(p) {
+			key := strings.ToLower(p)
+			other, taken := folded[key]
+			if taken && other != p && !told[fmt.Sprintf("%q", p)] {
+				told[fmt.Sprintf("%q", p)], told[fmt.Sprintf("%q", other)] = true, true
+				by := s.by(other)
+				s.blame(item.Selector, fmt.Sprintf("%q and %q differ only in upper and lower case; the other comes from %s on line %d", p, other, by, by.Line),
+					"rename one of the two, so that every system can hold both")
+			}
+			folded[key] = p
 		}
-		folded[key] = p
 	}
+	return told
 }
 
 // by is the selector of an entry, or of one in that directory.
@@ -84,9 +87,14 @@ func (s *selecting) by(name string) *asset.Selector {
 
 // judge asks pack which entries no pack may hold.
 func (s *selecting) judge(out *Selection) {
-	for _, err := range out.Tree().Check() {
+	found := out.Tree().Check()
+	var told map[string]bool
+	if slices.ContainsFunc(found, isCollision) {
+		told = s.foldedNames(out.Items)
+	}
+	for _, err := range found {
 		var e *asset.Error
-		if !errors.As(err, &e) || e.Code == asset.CodePathCollision && len(s.met) > 0 {
+		if !errors.As(err, &e) || isCollision(err) && told[e.Subject] {
 			continue // told already, with both selectors
 		}
 		sel := &asset.Selector{}
@@ -98,3 +106,5 @@ func (s *selecting) judge(out *Selection) {
 		s.faults.Add(asset.Fault{Line: sel.Line, Key: sel.String(), Problem: e.Subject + ": " + e.Message, Mend: "rename it, move it, or exclude it"})
 	}
 }
+
+func isCollision(err error) bool { return asset.CodeOf(err) == asset.CodePathCollision }

@@ -288,6 +288,9 @@ func (s *selecting) put(sel *asset.Selector, from, to string, info fs.FileInfo) 
 		s.blame(sel, fmt.Sprintf("%q is neither a file, nor a directory, nor a symbolic link (%v)", from, mode.Type()), "exclude it")
 		return nil
 	}
+	if to == from {
+		item.Path = from // one string for both
+	}
 	if to == "." { // an empty directory becomes the pack's root
 		return nil
 	}
