@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"larder/asset"
@@ -347,5 +348,33 @@ func TestCancelledApplyEnds(t *testing.T) {
 	cancel()
 	if _, err := p.Apply(ctx, tempRoot(t), "staging", FetchFrom(bytes.NewReader(b))); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestFetchedBytesAreMadeDurableOnTheWay(t *testing.T) {
+	defer func(n int64) { unsynced = n }(unsynced)
+	unsynced = 1 << 20
+	b, _ := pack(t, forest{"big": {kind: KindFile, data: noise(1, 8<<20)}}, BuildOptions{})
+	s := newShop(t)
+	var syncs atomic.Int32
+	broken := errors.New("broken disk")
+	opts := PlanOptions{Sync: func(*os.Root) error {
+		if syncs.Add(1) == 4 {
+			return broken
+		}
+		return nil
+	}}
+	p, err := NewPlan(t.Context(), open(t, b), nil, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Apply(t.Context(), s.root, "staging", s.from(b)); !errors.Is(err, broken) {
+		t.Errorf("a disk that cannot sync: %v", err)
+	}
+	if _, err := p.Apply(t.Context(), s.root, "staging", s.from(b)); err != nil {
+		t.Fatal(err)
+	}
+	if n := syncs.Load(); n < 5 || n > 20 {
+		t.Errorf("synced %d times", n)
 	}
 }

@@ -57,10 +57,13 @@ func publish(t testing.TB, id asset.PackID, version int64, f tree) *issue {
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := &issue{tree: f, data: b.Bytes(), fetched: make([]byte, b.Len())}
-	index := b.Bytes()[sum.Size-sum.IndexSize:]
-	i.Target = Target{ID: id, Version: version, Content: sum.Content, Index: bytes.NewReader(index), Size: sum.IndexSize}
-	return i
+	return issued(id, version, f, b.Bytes(), sum)
+}
+
+func issued(id asset.PackID, version int64, f tree, data []byte, sum pack.Summary) *issue {
+	index := data[sum.Size-sum.IndexSize:]
+	return &issue{tree: f, data: data, fetched: make([]byte, len(data)),
+		Target: Target{ID: id, Version: version, Content: sum.Content, Index: bytes.NewReader(index), Size: sum.IndexSize}}
 }
 
 // Fetch makes an issue a pack.Fetcher.

@@ -2,6 +2,7 @@ package install
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,10 +23,11 @@ import (
 const orders = "LARDER_TEST_ORDERS"
 
 type order struct {
-	Read bool   // be a reader
-	Dir  string // of the shelf
-	Kill string // the point at which to die by SIGKILL
-	Skip int    // times that the point is passed first
+	Read  bool   // be a reader
+	Dir   string // of the shelf
+	Packs string // where the new versions are
+	Kill  string // the point at which to die by SIGKILL
+	Skip  int    // times that the point is passed first
 }
 
 func TestMain(m *testing.M) {
@@ -76,11 +78,15 @@ func (o order) write() error {
 		return err
 	}
 	defer log.Close()
-	targets := killTargets(nil)
+	var targets []*issue
 	var add []shelf.Pack
 	var wanted []Target
-	for _, i := range targets {
-		wanted = append(wanted, i.Target)
+	for _, id := range []asset.PackID{"a", "b"} {
+		i, err := readIssue(id, filepath.Join(o.Packs, string(id)))
+		if err != nil {
+			return err
+		}
+		targets, wanted = append(targets, i), append(wanted, i.Target)
 	}
 	for _, i := range targets {
 		last := int64(0)
@@ -104,15 +110,18 @@ func (o order) write() error {
 	return s.Close()
 }
 
-// killTargets are what the writer is to install.
-func killTargets(t testing.TB) []*issue {
-	if t == nil {
-		t = &testing.T{}
+// readIssue reads a pack that the test built: to build it again would take each process
+// longer than all else.
+func readIssue(id asset.PackID, name string) (*issue, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
 	}
-	return []*issue{
-		publish(t, "a", 2, tree{"a/keep": noise(1, 1<<20), "a/new": noise(3, 3<<20), "a/small": "2"}),
-		publish(t, "b", 2, tree{"b/one": noise(4, 5<<20), "b/link": "→one"}),
+	a, err := pack.Open(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, err
 	}
+	return issued(id, 2, nil, data, a.Totals()), nil
 }
 
 func run(t *testing.T, o order) (killed bool) {
@@ -174,7 +183,16 @@ func fetchedBy(t *testing.T, dir string) map[asset.PackID]int64 {
 // ones, having fetched only frames that were not proved on the disk.
 func TestAKilledWriterIsFollowedByOneThatGoesOn(t *testing.T) {
 	olds := []*issue{publish(t, "a", 1, tree{"a/keep": noise(1, 1<<20), "a/old": "x", "a/small": "1"}), publish(t, "b", 1, tree{"b/zero": "0"})}
-	news := killTargets(t)
+	news := []*issue{
+		publish(t, "a", 2, tree{"a/keep": noise(1, 1<<20), "a/new": noise(3, 3<<20), "a/small": "2"}),
+		publish(t, "b", 2, tree{"b/one": noise(4, 5<<20), "b/link": "→one"}),
+	}
+	packs := t.TempDir()
+	for _, i := range news {
+		if err := os.WriteFile(filepath.Join(packs, string(i.ID)), i.data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	points := []order{{Kill: "index"}, {Kill: "sync"}, {Kill: "applied"}, {Kill: "seen"}, {Kill: "moved"}, {Kill: "index", Skip: 1}, {Kill: "sync", Skip: 1},
 		{Kill: "applied", Skip: 1}, {Kill: "seen", Skip: 1}, {Kill: "moved", Skip: 1}, {Kill: "view"}, {Kill: "view made"}, {Kill: "view written"},
 		{Kill: "view synced"}, {Kill: "view durable"}, {Kill: "view removed"}, {Kill: "views pruned"}, {Kill: "trees moved"},
@@ -182,9 +200,9 @@ func TestAKilledWriterIsFollowedByOneThatGoesOn(t *testing.T) {
 	for _, o := range points {
 		t.Run(fmt.Sprint(o.Kill, " ", o.Skip), func(t *testing.T) {
 			t.Parallel()
-			o.Dir = filepath.Join(t.TempDir(), "shelf")
+			o.Dir, o.Packs = filepath.Join(t.TempDir(), "shelf"), packs
 			s := openStore(t, o.Dir, Options{})
-			install(t, s, olds...)
+			install(t, s, fresh(olds)...)
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -198,11 +216,11 @@ func TestAKilledWriterIsFollowedByOneThatGoesOn(t *testing.T) {
 				t.Fatal(err)
 			}
 			if p, _ := v.Pack("a"); p.Version == 1 {
-				shows(t, o.Dir, publish(t, "a", 1, tree{"a/keep": noise(1, 1<<20), "a/old": "x", "a/small": "1"}), olds[1])
+				shows(t, o.Dir, olds...)
 			} else {
 				shows(t, o.Dir, news...)
 			}
-			if run(t, order{Dir: o.Dir}) {
+			if run(t, order{Dir: o.Dir, Packs: packs}) {
 				t.Fatal("it was killed")
 			}
 			second := fetchedBy(t, o.Dir)
@@ -265,4 +283,12 @@ func lacking(t *testing.T, dir string, issues []*issue) map[asset.PackID]int64 {
 		}
 	}
 	return sum
+}
+
+// fresh are the same packs, for another store to fetch.
+func fresh(issues []*issue) (all []*issue) {
+	for _, i := range issues {
+		all = append(all, &issue{Target: i.Target, tree: i.tree, data: i.data, fetched: make([]byte, len(i.data))})
+	}
+	return all
 }
