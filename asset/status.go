@@ -32,6 +32,7 @@ const (
 	WhyRefreshOff      = "backgroundRefreshOff" // the person switched it off, for all apps or this one
 	WhyNotLaunched     = "notLaunched"          // no checks before the first launch
 	WhyUnused          = "unused"               // no checks of an app that is not used any more
+	WhyDeclined        = "declined"             // the app's extension did not want the pack
 )
 
 // AppState is how far an installation or update has come (design §5).
@@ -101,9 +102,6 @@ type AppStatus struct {
 	Check *CheckStatus `json:"check,omitempty"`
 }
 
-// PackStatus describes one asset pack. (Packs arrive with the managed API.)
-type PackStatus struct{}
-
 // DownloadStatus describes one download. TotalBytes is 0 when unknown.
 type DownloadStatus struct {
 	Identifier       string        `json:"identifier"`
@@ -117,6 +115,13 @@ type DownloadStatus struct {
 	Reason           *Reason       `json:"reason"`
 	// FilePath is where a finished file waits in the inbox; empty once taken.
 	FilePath string `json:"filePath,omitempty"`
+	// AssetPack and PackVersion are set for the download of an asset pack, which ends on the
+	// shelf. TotalBytes is what it takes on the wire once that is known, and what
+	// the whole pack would take before.
+	AssetPack   PackID `json:"assetPack,omitempty"`
+	PackVersion int64  `json:"packVersion,omitempty"`
+	// Traffic is set while a pack is on its way, and when it has arrived.
+	Traffic *Traffic `json:"traffic,omitempty"`
 }
 
 // Progress is the state of one installation or update, as shown to a person

@@ -26,6 +26,11 @@ import (
 type Options struct {
 	// Socket is the app's own socket; empty means LARDER_SOCKET.
 	Socket string
+	// App, Shelf and Offer are asked of the service when they are empty; the environment has
+	// them when Options are the zero value. OpenAssetPacks alone needs them.
+	App   asset.AppID
+	Shelf string
+	Offer string
 }
 
 // DownloadManager manages the downloads of this app (BADownloadManager). Its

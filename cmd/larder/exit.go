@@ -37,7 +37,7 @@ var exits = []struct {
 	{exitUsage, "the command line is wrong", []asset.Code{asset.CodeBadRequest}},
 	{exitData, "a bundle, manifest or pack has faults, or the configuration is wrong", []asset.Code{asset.CodeConfiguration, asset.CodeSignature, asset.CodeDownloadInvalid,
 		asset.CodeSizeMismatch, asset.CodeHashMismatch, asset.CodePathCollision, asset.CodeTooLarge, asset.CodeDoesNotFit}},
-	{exitNotFound, "there is no such app, bundle, download or file", []asset.Code{asset.CodeNotFound, asset.CodeDownloadDoesNotExist}},
+	{exitNotFound, "there is no such app, bundle, download, asset pack or file", []asset.Code{asset.CodeNotFound, asset.CodeDownloadDoesNotExist}},
 	{exitUnavailable, "the service cannot be reached or started", []asset.Code{asset.CodeConnectionInvalid, asset.CodeConnectionNotAccepted}},
 	{exitExists, "the output is there already; --force replaces it", nil},
 	{exitNotNow, "not in the present state: try again later", []asset.Code{asset.CodeState, asset.CodeAlreadyScheduled, asset.CodeNotScheduled}},
@@ -108,6 +108,8 @@ func exitOf(err error) int {
 		return exitUsage
 	case errors.As(err, &exists):
 		return exitExists
+	case errors.As(err, &typed) && typed.DomainOf() == asset.DomainManaged:
+		return exitNotFound
 	case errors.As(err, &typed):
 		for _, e := range exits {
 			if slices.Contains(e.codes, typed.Code) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"larder/asset"
 	"larder/extension"
 	"larder/internal/demo"
 	"larder/internal/dirs"
@@ -48,6 +49,7 @@ func runScripts(t *testing.T, dir string) {
 			"bundle": bundleCommand, "await": awaitCommand, "exits": exitsCommand, "terminate": terminateCommand,
 			"crash": crashCommand, "jsonkeys": jsonKeysCommand, "nofiles": noFilesCommand,
 			"page": pageCommand, "prints": printsCommand, "loader": loaderCommand,
+			"sell": sellCommand, "publish": publishCommand,
 		},
 	})
 }
@@ -92,6 +94,7 @@ type world struct {
 	extension string           // the extension's executable
 	files     map[string]int64 // sizes of what is served
 	held      map[string]chan struct{}
+	packs     []asset.Pack // on sale
 }
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }

@@ -94,7 +94,9 @@ func bundleCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	for _, pair := range args[4:] {
 		key, value, _ := strings.Cut(pair, "=")
-		info[key] = value
+		if info[key] = value; value == "true" {
+			info[key] = true
+		}
 	}
 	write := func(name string, mode fs.FileMode, text string) {
 		name = filepath.Join(dir, name)

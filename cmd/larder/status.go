@@ -78,6 +78,7 @@ func overview(st asset.Status, most int) []string {
 		if k := a.Check; k != nil && k.Reason != nil && k.Reason.Code != asset.WhyNotLaunched {
 			out = append(out, "  checks for new content: "+sentence(k.Reason))
 		}
+		out = append(out, packLines(a.Packs, "  ")...)
 		out = append(out, downloadLines(a, most)...)
 	}
 	return out
@@ -102,7 +103,8 @@ func fenceLines(f *asset.FenceStatus) []string {
 var ranks = map[asset.DownloadState]int{asset.StateDownloading: 1, asset.StateFailed: 2, asset.StateWaiting: 3, asset.StateCreated: 4, asset.StateFinished: 5}
 
 func downloadLines(a asset.AppStatus, most int) []string {
-	list := slices.Clone(a.Downloads)
+	// A pack that has arrived stands among the packs.
+	list := slices.DeleteFunc(slices.Clone(a.Downloads), func(d asset.DownloadStatus) bool { return d.AssetPack != "" && d.State == asset.StateFinished })
 	slices.SortStableFunc(list, func(x, y asset.DownloadStatus) int { return cmp.Compare(ranks[x.State], ranks[y.State]) })
 	hidden := 0
 	if most > 0 && len(list) > most {

@@ -101,7 +101,7 @@ func Add(tx *db.Tx, a App) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("INSERT INTO apps (id, bundle, context, life, waits, asks) VALUES (?, ?, ?, '{}', 0, ?)", a.ID(), string(b), a.Context, a.Bundle.Extension != nil)
+	_, err = tx.Exec("INSERT INTO apps (id, bundle, context, life, waits, asks) VALUES (?, ?, ?, '{}', 0, ?)", a.ID(), string(b), a.Context, a.Bundle.Asks())
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func SetBundle(tx *db.Tx, b bundle.Bundle) error {
 	if err != nil {
 		return err
 	}
-	return set(tx, b.ID, "bundle = ?, asks = ?", string(text), b.Extension != nil)
+	return set(tx, b.ID, "bundle = ?, asks = ?", string(text), b.Asks())
 }
 
 // SetLife stores where the app stands.

@@ -38,6 +38,8 @@ const (
 type Preferences struct {
 	RefreshOff bool   `json:"refreshOff,omitempty"`
 	Language   string `json:"language,omitempty"` // BCP 47; empty: the system's
+	// PackLanguage is what the app chose over both (managed §1.8); empty: nothing.
+	PackLanguage string `json:"packLanguage,omitempty"`
 }
 
 // SetPreferences stores them.

@@ -27,6 +27,7 @@ var floors = [][]string{
 	{"client"},
 	{"internal/apps"},
 	{"internal/queue"},
+	{"internal/stock"},
 	{"internal/install"},
 	{"internal/exthost"},
 	{"internal/fence"},

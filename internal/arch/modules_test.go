@@ -58,7 +58,7 @@ var inherited = map[string][]string{
 	"asset":     nil,
 	"extension": nil,
 	"pack":      {"github.com/klauspost/compress", "github.com/buildbarn/go-cdc", "golang.org/x/sys", "github.com/rogpeppe/go-internal"},
-	"client":    {"github.com/Microsoft/go-winio", "golang.org/x/sys"},
+	"client":    {"github.com/Microsoft/go-winio", "golang.org/x/sys", "golang.org/x/text", "github.com/rogpeppe/go-internal"},
 }
 
 func impure() []string {

@@ -87,6 +87,10 @@ type Extension struct {
 // Stocked reports whether the bundle asks for any assets at all.
 func (b *Bundle) Stocked() bool { return b.ManifestURL != "" || b.UsesAppleHosting }
 
+// Asks reports whether there is anything to ask about new content: the extension, or
+// a download manifest.
+func (b *Bundle) Asks() bool { return b.Extension != nil || b.HasManagedAssetPacks }
+
 // Read reads the bundle at dir. The error is *Faults when the bundle is wrong,
 // or an *asset.Error (notFound) when there is no bundle at dir at all.
 func Read(dir string) (*Bundle, error) {

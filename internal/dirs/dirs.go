@@ -103,6 +103,14 @@ func (d Dirs) Partial(g asset.GroupID, id asset.AppID) string {
 	return filepath.Join(d.Data, "groups", string(g), "partial", string(id))
 }
 
+// Offer holds what the service made of an app's download manifest; its app may read it.
+func (d Dirs) Offer(g asset.GroupID, id asset.AppID) string {
+	return filepath.Join(d.Data, "groups", string(g), "offer", string(id))
+}
+
+// Kinds names the folders of a group that have one folder for each app.
+func Kinds() []string { return []string{"inbox", "partial", "shelf", "offer"} }
+
 // Shelf holds the installed packs of one app (doc/shelf-format.md). It is on the
 // file system of the inbox.
 func (d Dirs) Shelf(g asset.GroupID, id asset.AppID) string {

@@ -45,6 +45,8 @@ type Dispatcher struct {
 	// Challenge asks an app, or its extension, what to do about a server's demand
 	// for authentication during a download of it; nil leaves that to the default.
 	Challenge func(ctx context.Context, app *apps.App, d asset.Download, c asset.Challenge) (asset.ChallengeAnswer, error)
+	// Shelves is asked for the shelf that a pack goes to; needed only where there are packs.
+	Shelves Shelves
 	// Changed is called after anything that may change what runs next.
 	Changed func()
 	// Observe hears of every change of a download, after it was committed.
@@ -58,6 +60,11 @@ type Dispatcher struct {
 	secrets secrets
 
 	foreground, background pacer
+
+	packs struct {
+		mu   sync.Mutex
+		busy map[string]chan struct{} // packs that a run works on; closed at its end
+	}
 }
 
 // MaxManifest bounds the bytes of a manifest; a larger one is refused (1012).

@@ -12,6 +12,7 @@ import (
 	"larder/internal/fsx"
 	"larder/internal/purge"
 	"larder/internal/queue"
+	"larder/internal/stock"
 	"larder/internal/transfer"
 )
 
@@ -52,6 +53,10 @@ func (d *Dispatcher) start(ctx context.Context, s started) error {
 
 // fetch makes one attempt and settles what came of it.
 func (d *Dispatcher) fetch(ctx context.Context, r *run) {
+	if r.Kind == queue.Pack {
+		d.stock(ctx, r)
+		return
+	}
 	path, inbox := d.partial(&r.Entry), d.inbox(&r.Entry)
 	if size, ok := d.moved(&r.Entry, inbox); ok {
 		d.finished(r, inbox, size)
@@ -160,8 +165,9 @@ func (d *Dispatcher) observe(t asset.EventType, r *run, state asset.DownloadStat
 	if d.Observe == nil {
 		return
 	}
-	d.Observe(t, r.App, asset.DownloadStatus{Identifier: r.Identifier, UniqueIdentifier: r.UniqueIdentifier, Manifest: r.Kind == queue.Manifest, State: state, Essential: r.Essential,
-		Priority: r.Priority, Bytes: r.bytes.Load(), TotalBytes: r.total.Load(), Reason: reason})
+	st := r.Status()
+	st.State, st.Bytes, st.TotalBytes, st.Reason, st.FilePath, st.Traffic = state, r.bytes.Load(), r.total.Load(), reason, "", r.traffic.Load()
+	d.Observe(t, r.App, st)
 }
 
 func (d *Dispatcher) partial(e *queue.Entry) string {
@@ -172,8 +178,13 @@ func (d *Dispatcher) inbox(e *queue.Entry) string {
 	return filepath.Join(d.Dirs.Inbox(e.Group, e.App), e.UniqueIdentifier)
 }
 
-// Discard removes the bytes of downloads that were cancelled or dropped.
+// Discard removes the bytes of downloads that were cancelled or dropped. What there
+// is of a pack stays: it is proved, and serves the next try.
 func (d *Dispatcher) Discard(e *queue.Entry) error {
+	if e.Kind == queue.Pack {
+		j := stock.Job{Base: d.partial(e), FS: d.FS}
+		return j.Clean()
+	}
 	var errs []error
 	for _, p := range []string{d.partial(e), d.inbox(e)} {
 		if err := d.FS.Remove(p); err != nil && !errors.Is(err, fs.ErrNotExist) {

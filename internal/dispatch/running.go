@@ -21,7 +21,8 @@ type run struct {
 	done   chan struct{}
 
 	bytes, total atomic.Int64
-	resumable    atomic.Bool // stopping costs no byte
+	resumable    atomic.Bool                   // stopping costs no byte
+	traffic      atomic.Pointer[asset.Traffic] // of packs
 
 	// Before the app's first launch: what was received in all, how much of that is
 	// booked, and what was drawn of the allowance beyond the declared size.

@@ -175,7 +175,7 @@ func (d *Dispatcher) giveUp(r *run, f *transfer.Failure) {
 	cause, now := asset.AsError(f.Err), time.Now()
 	gone := []started{r.started}
 	err := d.writeBooked([]*run{r}, func(tx *db.Tx) error {
-		if err := queue.Fail(tx, r.UniqueIdentifier, cause, true, now); err != nil {
+		if err := queue.Fail(tx, r.UniqueIdentifier, cause, r.Kind != queue.Pack, now); err != nil {
 			return err
 		}
 		if f.Kind != transfer.KindConnectivity || !r.Essential {
@@ -187,7 +187,7 @@ func (d *Dispatcher) giveUp(r *run, f *transfer.Failure) {
 		}
 		for _, o := range others {
 			if o.Essential && o.Host == r.Host {
-				if err := queue.Fail(tx, o.UniqueIdentifier, cause, true, now); err != nil {
+				if err := queue.Fail(tx, o.UniqueIdentifier, cause, o.Kind != queue.Pack, now); err != nil {
 					return err
 				}
 				gone = append(gone, started{Entry: o})

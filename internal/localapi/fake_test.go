@@ -268,3 +268,54 @@ func (f *fake) StartForeground(_ context.Context, app asset.AppID, session strin
 	err := f.note(fmt.Sprint("foreground ", app, " ", session, " ", d.Identifier))
 	return asset.DownloadStatus{Identifier: d.Identifier, State: asset.StateWaiting}, err
 }
+
+func (f *fake) Packs(_ context.Context, app asset.AppID) (PackList, error) {
+	err := f.note(fmt.Sprint("packs ", app))
+	version := int64(1)
+	return PackList{Shelf: "/shelf", Offer: "/offer", Packs: []asset.PackStatus{{ID: "a", Status: 69, Installed: &version}}}, err
+}
+
+func (f *fake) Offer(_ context.Context, app asset.AppID, fresh bool) (asset.PackOffer, error) {
+	return asset.PackOffer{ResolvedLanguage: "de"}, f.note(fmt.Sprint("offer ", app, " ", fresh))
+}
+
+func (f *fake) CheckForUpdates(_ context.Context, app asset.AppID) (PackChanges, error) {
+	return PackChanges{Updating: []asset.PackID{"a"}}, f.note(fmt.Sprint("check packs ", app))
+}
+
+func (f *fake) EnsurePacks(_ context.Context, app asset.AppID, req EnsureRequest, send func(EnsureLine) error) error {
+	if err := f.note(fmt.Sprint("ensure ", app, " ", req.Packs, " ", req.Latest)); err != nil {
+		return err
+	}
+	for n, id := range req.Packs {
+		l := EnsureLine{Pack: asset.PackID(id), Version: 1}
+		if n > 0 {
+			l = EnsureLine{Pack: asset.PackID(id), Failed: asset.PackNotFound("ensure", asset.PackID(id))}
+		}
+		if err := send(l); err != nil {
+			return err
+		}
+	}
+	return send(EnsureLine{Done: true})
+}
+
+func (f *fake) RemovePack(_ context.Context, app asset.AppID, pack asset.PackID) error {
+	if err := f.note(fmt.Sprint("remove ", app, " ", pack)); err != nil {
+		return err
+	}
+	if pack != "a" {
+		return asset.PackNotFound("remove", pack)
+	}
+	return nil
+}
+
+func (f *fake) SetPackLanguage(_ context.Context, app asset.AppID, tag string) (PackLanguage, error) {
+	return PackLanguage{Language: tag}, f.note(fmt.Sprint("language ", app, " ", tag))
+}
+
+func (f *fake) ReconcileLanguages(_ context.Context, app asset.AppID, send func(EnsureLine) error) error {
+	if err := f.note(fmt.Sprint("languages ", app)); err != nil {
+		return err
+	}
+	return send(EnsureLine{Done: true})
+}

@@ -26,7 +26,7 @@ type progressLine struct {
 // snapshot. It ends with an error only: the connection's, the service's or ctx's.
 func (c *Client) Events(ctx context.Context, app asset.AppID) iter.Seq2[asset.Event, error] {
 	return func(yield func(asset.Event, error) bool) {
-		err := follow(ctx, c, narrowed("/v1/events", app), func(l eventLine) (bool, *asset.Error) {
+		err := follow(ctx, c, http.MethodGet, narrowed("/v1/events", app), nil, func(l eventLine) (bool, *asset.Error) {
 			return l.Error != nil || yield(l.Event, nil), l.Error
 		})
 		if err != nil {
@@ -39,7 +39,7 @@ func (c *Client) Events(ctx context.Context, app asset.AppID) iter.Seq2[asset.Ev
 // set, or with an error.
 func (c *Client) Progress(ctx context.Context, id asset.AppID) iter.Seq2[asset.Progress, error] {
 	return func(yield func(asset.Progress, error) bool) {
-		err := follow(ctx, c, appPath(id, "/progress"), func(l progressLine) (bool, *asset.Error) {
+		err := follow(ctx, c, http.MethodGet, appPath(id, "/progress"), nil, func(l progressLine) (bool, *asset.Error) {
 			return l.Error != nil || yield(l.Progress, nil) && !l.Done, l.Error
 		})
 		if err != nil {
@@ -50,8 +50,8 @@ func (c *Client) Progress(ctx context.Context, id asset.AppID) iter.Seq2[asset.P
 
 // follow gives each line of a stream to take until that says stop (nil) or fails;
 // a stream that ends before is an error.
-func follow[L any](ctx context.Context, c *Client, path string, take func(L) (more bool, failed *asset.Error)) error {
-	resp, err := c.open(ctx, http.MethodGet, path, nil)
+func follow[L any](ctx context.Context, c *Client, method, path string, body any, take func(L) (more bool, failed *asset.Error)) error {
+	resp, err := c.open(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (c *Client) Connect(ctx context.Context, handles ...asset.EventType) iter.S
 		words[i] = string(h)
 	}
 	return func(yield func(SessionLine, error) bool) {
-		err := follow(ctx, c, "/v1/session?handles="+strings.Join(words, ","), func(l sessionLine) (bool, *asset.Error) {
+		err := follow(ctx, c, http.MethodGet, "/v1/session?handles="+strings.Join(words, ","), nil, func(l sessionLine) (bool, *asset.Error) {
 			return l.Error != nil || yield(l.SessionLine, nil), l.Error
 		})
 		if err != nil {

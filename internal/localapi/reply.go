@@ -61,6 +61,9 @@ func toWire(err error) (int, *asset.Error) {
 		err = &asset.Error{Code: asset.CodeConnectionInvalid, Op: "call service", Message: "the service is ending"}
 	}
 	e := asset.AsError(err)
+	if e.DomainOf() == asset.DomainManaged { // its numbers mean other things elsewhere
+		return http.StatusNotFound, e
+	}
 	if status, ok := statuses[e.Code]; ok {
 		return status, e
 	}

@@ -36,6 +36,7 @@ type Service interface {
 	Sessions
 	Manager
 	Storer
+	Packs
 }
 
 // Installer changes what is installed. Its calls return as soon as the change is

@@ -13,13 +13,15 @@ import (
 	"larder/asset"
 )
 
-// Kind tells an app's manifest from the files its extension asked for.
+// Kind tells an app's manifest, the files its extension asked for, and its asset
+// packs, whose bytes go to the shelf and not to the inbox.
 type Kind string
 
 // The kinds of downloads.
 const (
 	File     Kind = "file"
 	Manifest Kind = "manifest"
+	Pack     Kind = "pack"
 )
 
 // Delivery says whether the result still has to reach the app or its extension.
@@ -57,12 +59,16 @@ type Entry struct {
 	Deliveries   int
 	NextDelivery time.Time
 	Path         string // in the inbox, once finished
-	Ended        time.Time
+
+	// Pack is what is to be installed, of kind Pack. Size is that of its archive, Total what
+	// it takes on the wire, once that is known.
+	Pack  *asset.Pack
+	Ended time.Time
 }
 
 // Expected is the number of bytes the download will have, 0 when unknown.
 func (e *Entry) Expected() int64 {
-	if e.FileSize > 0 {
+	if e.FileSize > 0 && (e.Kind != Pack || e.Total == 0) {
 		return e.FileSize
 	}
 	return e.Total
@@ -72,6 +78,9 @@ func (e *Entry) Expected() int64 {
 func (e *Entry) Status() asset.DownloadStatus {
 	s := asset.DownloadStatus{Identifier: e.Identifier, UniqueIdentifier: e.UniqueIdentifier, Manifest: e.Kind == Manifest, State: e.State, Essential: e.Essential,
 		Priority: e.Priority, Bytes: e.Bytes, TotalBytes: e.Expected(), Reason: e.Reason}
+	if e.Pack != nil {
+		s.AssetPack, s.PackVersion = e.Pack.ID, e.Pack.Version
+	}
 	if e.State == asset.StateFinished {
 		s.Reason = nil
 		if e.Delivery == Due || e.Delivery == HeldBack {

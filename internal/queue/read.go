@@ -12,16 +12,16 @@ import (
 )
 
 const columns = `seq, id, app, kind, identifier, state, essential, priority, size, grp, host, request, bytes, total, validator, boot,
-	attempts, next_try, moved, reason, error, delivery, deliveries, next_delivery, path, ended, wire`
+	attempts, next_try, moved, reason, error, delivery, deliveries, next_delivery, path, ended, wire, pack`
 
 type scanner interface{ Scan(...any) error }
 
 func scan(row scanner) (Entry, error) {
 	var e Entry
-	var req, reason, fault string
+	var req, reason, fault, pack string
 	var nextTry, moved, nextDelivery, ended int64
 	err := row.Scan(&e.Seq, &e.UniqueIdentifier, &e.App, &e.Kind, &e.Identifier, &e.State, &e.Essential, &e.Priority, &e.FileSize, &e.Group, &e.Host, &req,
-		&e.Bytes, &e.Total, &e.Validator, &e.Boot, &e.Attempts, &nextTry, &moved, &reason, &fault, &e.Delivery, &e.Deliveries, &nextDelivery, &e.Path, &ended, &e.Wire)
+		&e.Bytes, &e.Total, &e.Validator, &e.Boot, &e.Attempts, &nextTry, &moved, &reason, &fault, &e.Delivery, &e.Deliveries, &nextDelivery, &e.Path, &ended, &e.Wire, &pack)
 	if err != nil {
 		return e, err
 	}
@@ -31,6 +31,7 @@ func scan(row scanner) (Entry, error) {
 	}
 	e.URL, e.Method, e.Headers, e.Body = r.URL, r.Method, r.Headers, r.Body
 	e.Manifest = e.Kind == Manifest
+	e.Pack = fromJSON[asset.Pack](pack)
 	e.Reason, e.Error = fromJSON[asset.Reason](reason), fromJSON[asset.Error](fault)
 	e.NextTry, e.Moved, e.NextDelivery, e.Ended = fromMillis(nextTry), fromMillis(moved), fromMillis(nextDelivery), fromMillis(ended)
 	return e, nil
@@ -89,7 +90,21 @@ func InHand(tx *db.Tx, app asset.AppID, identifier string) (Entry, bool, error) 
 // List gives all downloads of an app that its owner may see, oldest first. The
 // manifest is among them only when it failed (classic §2.2).
 func List(tx *db.Tx, app asset.AppID) ([]Entry, error) {
-	return list(tx, "app = ? AND (kind = 'file' OR state = 'failed') ORDER BY seq", app)
+	return list(tx, "app = ? AND (kind <> 'manifest' OR state = 'failed') ORDER BY seq", app)
+}
+
+// PackOf finds the download of a pack that is scheduled or runs.
+func PackOf(tx *db.Tx, app asset.AppID, id asset.PackID) (Entry, bool, error) {
+	found, err := list(tx, "app = ? AND kind = 'pack' AND identifier = ? AND state NOT IN ('finished', 'failed')", app, id)
+	if err != nil || len(found) == 0 {
+		return Entry{}, false, err
+	}
+	return found[0], true, nil
+}
+
+// Packs gives the scheduled and running downloads of packs, in order.
+func Packs(tx *db.Tx, app asset.AppID) ([]Entry, error) {
+	return list(tx, "app = ? AND kind = 'pack' AND state NOT IN ('finished', 'failed')"+inOrder, app)
 }
 
 // ManifestOf is the manifest download of the present round, if there is one.
@@ -112,12 +127,12 @@ func Waiting(tx *db.Tx, app asset.AppID) ([]Entry, error) {
 
 // Unsettled gives the scheduled and running downloads of an app, in order.
 func Unsettled(tx *db.Tx, app asset.AppID) ([]Entry, error) {
-	return list(tx, "app = ? AND kind = 'file' AND state NOT IN ('finished', 'failed')"+inOrder, app)
+	return list(tx, "app = ? AND kind <> 'manifest' AND state NOT IN ('finished', 'failed')"+inOrder, app)
 }
 
 // FailedEssential gives the essential downloads of the present round that failed.
 func FailedEssential(tx *db.Tx, app asset.AppID) ([]Entry, error) {
-	return list(tx, "app = ? AND kind = 'file' AND essential AND state = 'failed' ORDER BY seq", app)
+	return list(tx, "app = ? AND kind <> 'manifest' AND essential AND state = 'failed' ORDER BY seq", app)
 }
 
 // EachUnsettled calls f for each scheduled or running download of an app, in
@@ -143,7 +158,7 @@ func EachUnsettled(tx *db.Tx, app asset.AppID, f func(*Entry) error) error {
 // EssentialSample gives up to n essential downloads of the present round: those
 // that run first, then failed, waiting and finished ones.
 func EssentialSample(tx *db.Tx, app asset.AppID, n int) ([]Entry, error) {
-	return list(tx, `app = ? AND kind = 'file' AND essential
+	return list(tx, `app = ? AND kind <> 'manifest' AND essential
 		ORDER BY CASE state WHEN 'downloading' THEN 0 WHEN 'failed' THEN 1 WHEN 'waiting' THEN 2 ELSE 3 END, priority DESC, seq LIMIT ?`, app, n)
 }
 
@@ -255,8 +270,8 @@ func Essential(tx *db.Tx, app asset.AppID) (EssentialCount, error) {
 	err := tx.QueryRow(`SELECT count(*),
 		coalesce(sum(state NOT IN ('finished', 'failed')), 0), coalesce(sum(state = 'failed'), 0),
 		coalesce(sum(delivery = 'due' AND deliveries = 0), 0),
-		coalesce(sum(bytes), 0), coalesce(sum(size), 0), coalesce(max(moved), 0)
-		FROM downloads WHERE app = ? AND essential AND kind = 'file'`, app).
+		coalesce(sum(bytes), 0), coalesce(sum(CASE WHEN kind = 'pack' AND total > 0 THEN total ELSE size END), 0), coalesce(max(moved), 0)
+		FROM downloads WHERE app = ? AND essential AND kind <> 'manifest'`, app).
 		Scan(&c.Count, &c.Pending, &c.Failed, &c.Undelivered, &c.Bytes, &c.Total, &moved)
 	c.Moved = fromMillis(moved)
 	return c, err
@@ -267,6 +282,6 @@ func Essential(tx *db.Tx, app asset.AppID) (EssentialCount, error) {
 // essential ones.
 func Reserved(tx *db.Tx, app asset.AppID) (others, essential int64, err error) {
 	err = tx.QueryRow(`SELECT coalesce(sum(max(size - wire, 0)) FILTER (WHERE NOT essential), 0), coalesce(sum(max(size - wire, 0)) FILTER (WHERE essential), 0)
-		FROM downloads WHERE app = ? AND kind = 'file' AND state NOT IN ('finished', 'failed')`, app).Scan(&others, &essential)
+		FROM downloads WHERE app = ? AND kind <> 'manifest' AND state NOT IN ('finished', 'failed')`, app).Scan(&others, &essential)
 	return others, essential, err
 }

@@ -17,7 +17,7 @@ import (
 func Add(tx *db.Tx, e Entry, now time.Time) (Entry, error) {
 	e.UniqueIdentifier, e.State, e.Host, e.Moved = newID(), asset.StateWaiting, hostOf(e.URL), now
 	if e.Error != nil {
-		e.State, e.Delivery, e.Ended = asset.StateFailed, Due, now
+		e.State, e.Delivery, e.Ended = asset.StateFailed, delivery(e.Kind == File), now
 		e.Reason = failure(e.Error, now)
 	}
 	if _, err := tx.Exec(`DELETE FROM downloads WHERE app = ? AND kind = ? AND identifier = ? AND state IN ('finished', 'failed') AND delivery IN ('', 'done')`,
@@ -25,10 +25,10 @@ func Add(tx *db.Tx, e Entry, now time.Time) (Entry, error) {
 		return e, err
 	}
 	r := request{URL: e.URL, Method: e.Method, Headers: e.Headers, Body: e.Body}
-	res, err := tx.Exec(`INSERT INTO downloads (id, app, kind, identifier, state, essential, priority, size, grp, host, request, moved, reason, error, delivery, ended)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	res, err := tx.Exec(`INSERT INTO downloads (id, app, kind, identifier, state, essential, priority, size, grp, host, request, moved, reason, error, delivery, ended, pack)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.UniqueIdentifier, e.App, e.Kind, e.Identifier, e.State, e.Essential, e.Priority, e.FileSize, e.Group, e.Host, toJSON(r),
-		millis(now), toJSON(e.Reason), toJSON(e.Error), e.Delivery, millis(e.Ended))
+		millis(now), toJSON(e.Reason), toJSON(e.Error), e.Delivery, millis(e.Ended), toJSON(e.Pack))
 	if err != nil {
 		if strings.Contains(err.Error(), "UNIQUE constraint failed") {
 			return e, &asset.Error{Code: asset.CodeAlreadyScheduled, Op: "schedule download", Subject: e.Identifier,
@@ -133,6 +133,13 @@ func Mark(tx *db.Tx, id string, bytes, total int64, validator, boot string, now 
 // Received records the body bytes that a download has received in all.
 func Received(tx *db.Tx, id string, wire int64) error {
 	_, err := tx.Exec("UPDATE downloads SET wire = ? WHERE id = ?", wire, id)
+	return err
+}
+
+// Planned records how many bytes a pack takes on the wire. What is on record of it
+// never exceeds that.
+func Planned(tx *db.Tx, id string, total int64) error {
+	_, err := tx.Exec("UPDATE downloads SET total = ?, bytes = min(bytes, ?) WHERE id = ? AND state NOT IN ('finished', 'failed')", total, total, id)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"larder/internal/fsx"
 	"larder/internal/policy"
 	"larder/internal/queue"
+	"larder/internal/reconcile"
 )
 
 // network remembers whether there was one, to notice when it comes back.
@@ -69,9 +70,9 @@ func (s *Service) prohibited(tx *db.Tx, app *apps.App) (*asset.Reason, error) {
 }
 
 // askHeld tells that an extension must not be asked now. At an installation or
-// update it is asked all the same (design §12).
+// update it is asked all the same (design §12), and when the app itself waits.
 func (s *Service) askHeld(ctx context.Context, app *apps.App) (bool, error) {
-	if app.Life.Request.AllowsEssential() {
+	if r := app.Life.Request; r.AllowsEssential() || r == requestLook || r == reconcile.Check {
 		return false, nil
 	}
 	var why *asset.Reason

@@ -35,7 +35,7 @@ func cancelAll(tx *db.Tx, app asset.AppID) ([]queue.Entry, error) {
 // cancel cancels one scheduled or running download.
 func (s *Service) cancel(ctx context.Context, e queue.Entry) error {
 	err := s.db.Write(ctx, func(tx *db.Tx) error {
-		return queue.Fail(tx, e.UniqueIdentifier, cancelledError(e.Identifier), true, time.Now())
+		return queue.Fail(tx, e.UniqueIdentifier, cancelledError(e.Identifier), e.Kind == queue.File, time.Now())
 	})
 	if asset.CodeOf(err) == asset.CodeAlreadyFailed {
 		// To whom cancels, ended is ended: 101 (classic §4).
@@ -94,7 +94,7 @@ func (s *Service) Acknowledge(ctx context.Context, app asset.AppID, unique strin
 func (s *Service) download(ctx context.Context, app asset.AppID, unique string) (e queue.Entry, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
 		e, err = queue.Get(tx, unique)
-		if err == nil && (app != "" && e.App != app || e.Kind != queue.File) {
+		if err == nil && (app != "" && e.App != app || e.Kind == queue.Manifest) {
 			_, err = queue.Get(tx, "")
 			err.(*asset.Error).Subject = unique
 		}

@@ -154,7 +154,6 @@ func TestBundlesThatAreRefused(t *testing.T) {
 		"relative path": {"some/where", asset.CodeBadRequest},
 		"plist bomb":    {bomb, asset.CodeConfiguration},
 		"trusted root":  {w.bundle(app{id: "org.example.signed", keys: map[string]any{"LarderTrustedRoot": "root.json"}}), asset.CodeSignature},
-		"managed packs": {w.bundle(app{id: "org.example.managed", keys: map[string]any{"BAHasManagedAssetPacks": true}}), asset.CodeConfiguration},
 	} {
 		_, err := w.client.Install(t.Context(), localapi.InstallRequest{Bundle: c.dir})
 		if e := asset.AsError(err); err == nil || e.Code != c.code || e.Message == "" || e.Help == "" {

@@ -50,15 +50,7 @@ func readBundle(dir string) (*bundle.Bundle, error) {
 	if !filepath.IsAbs(dir) {
 		return nil, &asset.Error{Code: asset.CodeBadRequest, Op: "read bundle", Subject: dir, Message: "the path is not absolute", Help: "name the bundle's folder from the root"}
 	}
-	b, err := bundle.Read(dir)
-	if err != nil {
-		return nil, err
-	}
-	if b.HasManagedAssetPacks {
-		return nil, &asset.Error{Code: asset.CodeConfiguration, Op: "read bundle", Subject: dir, Message: "BAHasManagedAssetPacks is true, and this larder does not know asset packs yet",
-			Help: "use BAManifestURL and a downloader extension, or wait for a larder with asset packs"}
-	}
-	return b, nil
+	return bundle.Read(dir)
 }
 
 // begin starts a round: the gate closes for an installation or update.
@@ -137,6 +129,11 @@ func (s *Service) Uninstall(ctx context.Context, id asset.AppID) error {
 	s.busy.end(id) // one that began between the two
 	s.dispatcher.Forget(id)
 	s.processes.refuse(id)
+	s.rounds.end(id, changes{}, cancelledError(string(id)))
+	s.catalogue.forget(id)
+	if err := s.shelves.close(id); err != nil {
+		s.config.Log.Warn("closing a shelf failed", "app", id, "error", err)
+	}
 	s.sockets.remove(id, s.server)
 	err = s.sweep(left)
 	s.hub.Publish(asset.Event{Type: asset.EventRemoved, App: app.ID()})
@@ -167,6 +164,7 @@ func (s *Service) Control(ctx context.Context, id asset.AppID, action localapi.A
 		return asset.AppStatus{}, err
 	}
 	if action != localapi.ActionResume {
+		s.rounds.end(id, changes{}, cancelledError(string(id)))
 		s.busy.end(id)
 		s.dispatcher.Stop(func(other asset.AppID, _ string) bool { return other != id })
 	}
@@ -185,7 +183,9 @@ func (s *Service) Launch(ctx context.Context, id asset.AppID, req localapi.Launc
 		if err != nil {
 			return id, err
 		}
-		language = app.Prefs.Language
+		if language = app.Prefs.PackLanguage; language == "" {
+			language = app.Prefs.Language
+		}
 		if b = app.Bundle; !app.Life.Gate.Open && !req.Anyway {
 			return id, closed(&app)
 		}
@@ -201,9 +201,12 @@ func (s *Service) Launch(ctx context.Context, id asset.AppID, req localapi.Launc
 	if err != nil {
 		return localapi.Launch{}, err
 	}
-	return localapi.Launch{Executable: b.Executable, Dir: b.Dir, Env: map[string]string{
-		"LARDER_APP_ID": string(id), "LARDER_GROUP_CONTAINER": s.config.Dirs.Container(b.Group), "LARDER_SOCKET": s.config.Dirs.AppSocket(id),
-		"LARDER_LANGUAGE": language}}, nil
+	env := map[string]string{"LARDER_APP_ID": string(id), "LARDER_GROUP_CONTAINER": s.config.Dirs.Container(b.Group), "LARDER_SOCKET": s.config.Dirs.AppSocket(id),
+		"LARDER_LANGUAGE": language}
+	if b.HasManagedAssetPacks {
+		env["LARDER_SHELF"], env["LARDER_OFFER"] = s.config.Dirs.Shelf(b.Group, id), s.offerFile(&apps.App{Bundle: b})
+	}
+	return localapi.Launch{Executable: b.Executable, Dir: b.Dir, Env: env}, nil
 }
 
 func closed(app *apps.App) error {

@@ -12,6 +12,7 @@ import (
 	"larder/internal/db"
 	"larder/internal/lifecycle"
 	"larder/internal/queue"
+	"larder/internal/site"
 )
 
 // patience is how long the gate waits while no byte moves (design §12).
@@ -102,7 +103,11 @@ func (s *Service) drive(ctx context.Context, app *apps.App) (time.Time, error) {
 		if held, err := s.askHeld(ctx, app); held || err != nil {
 			return time.Time{}, err
 		}
-		s.ask(app)
+		if app.Bundle.HasManagedAssetPacks {
+			s.decide(app)
+		} else {
+			s.ask(app)
+		}
 	case lifecycle.WorkWait:
 		return s.driveEssential(ctx, app, now)
 	}
@@ -111,7 +116,7 @@ func (s *Service) drive(ctx context.Context, app *apps.App) (time.Time, error) {
 
 func has(app *apps.App) lifecycle.Has {
 	b := app.Bundle
-	return lifecycle.Has{Manifest: b.ManifestURL != "", Extension: b.Extension != nil}
+	return lifecycle.Has{Manifest: b.ManifestURL != "" || b.HasManagedAssetPacks, Extension: b.Asks()}
 }
 
 // driveManifest schedules the manifest, and goes on when it has ended.
@@ -129,8 +134,7 @@ func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Tim
 		if e, found, err = queue.ManifestOf(tx, app.ID()); err != nil || found {
 			return err
 		}
-		e, err = queue.Add(tx, queue.Entry{App: app.ID(), Kind: queue.Manifest, Download: asset.Download{
-			Identifier: string(app.ID()) + ".manifest", URL: app.Bundle.ManifestURL, Group: app.Bundle.Group}}, now)
+		e, err = addManifest(tx, app, now)
 		return err
 	})
 	switch {
@@ -139,9 +143,19 @@ func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Tim
 	case e.State == asset.StateFinished:
 		return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ManifestFetched, Has: has(app)})
 	case e.State == asset.StateFailed:
+		s.rounds.end(app.ID(), changes{}, e.Error)
 		return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ManifestFailed, Reason: lifecycle.Failed(asset.WhyManifest, e.Error, now)})
 	}
 	return s.lose(ctx, app, e.Moved, now)
+}
+
+// addManifest schedules the app's manifest.
+func addManifest(tx *db.Tx, app *apps.App, now time.Time) (queue.Entry, error) {
+	at := app.Bundle.ManifestURL
+	if app.Bundle.HasManagedAssetPacks {
+		at = site.ManifestURL(at, app.Bundle.HostURL, app.ID(), app.Context, platform())
+	}
+	return queue.Add(tx, queue.Entry{App: app.ID(), Kind: queue.Manifest, Download: asset.Download{Identifier: string(app.ID()) + ".manifest", URL: at, Group: app.Bundle.Group}}, now)
 }
 
 // driveEssential ends the installation when the essential set has settled.

@@ -59,6 +59,9 @@ type Config struct {
 	// Extensions begins sessions with extensions; nil runs processes.
 	Extensions func(context.Context, exthost.Spec) (courier.Extension, error)
 	DB         db.Options
+	// Languages are those that the person reads, best first, as tags or POSIX
+	// locales; nil asks the environment.
+	Languages func() []string
 	// Idle is called each time work has come to an end; nil does nothing.
 	Idle func()
 }
@@ -78,6 +81,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Critical == 0 {
 		c.Critical = defaultCritical
+	}
+	if c.Languages == nil {
+		c.Languages = systemLanguages
 	}
 	if c.Idle == nil {
 		c.Idle = func() {}
@@ -100,6 +106,9 @@ type Service struct {
 	lull       lull
 	locks      apps.Locks
 	processes  processes
+	catalogue  catalogue
+	rounds     rounds
+	shelves    shelves
 
 	wake    chan struct{} // one slot: something changed
 	disk    chan bool     // one slot: look at the free space; true: whatever was found before
@@ -129,7 +138,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		return nil, err
 	}
 	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: s.spare, Reserve: c.Critical,
-		Device: s.forbids, Offline: s.offline, Challenge: s.challenge, Changed: s.Wake, Observe: s.observe}
+		Device: s.forbids, Offline: s.offline, Challenge: s.challenge, Changed: s.Wake, Observe: s.observe, Shelves: s.store}
 	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Locks: &s.locks, Allowances: s.dispatcher, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
 		Start: c.Extensions, Background: s.prohibited,
 		Log: func(app asset.AppID, line string) { c.Log.Info("extension", "app", app, "line", line) }}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -145,7 +146,7 @@ func (s *Service) sweep(known []apps.App) error {
 			err = errors.Join(err, s.config.FS.RemoveAll(group))
 			continue
 		}
-		for _, kind := range []string{"inbox", "partial"} {
+		for _, kind := range dirs.Kinds() {
 			ids, nerr := s.names(filepath.Join(group, kind))
 			err = errors.Join(err, nerr)
 			for _, id := range ids {
@@ -176,7 +177,8 @@ func (s *Service) tidy(ctx context.Context, app *apps.App) error {
 			return err
 		}
 		for _, name := range names {
-			if !needed[name] {
+			of, _, _ := strings.Cut(name, ".") // a pack has several files
+			if !needed[of] {
 				err = errors.Join(err, s.config.FS.RemoveAll(filepath.Join(dir, name)))
 			}
 		}

@@ -62,6 +62,9 @@ func (s *Service) describe(tx *db.Tx, app *apps.App) (asset.AppStatus, error) {
 		st.Downloads, err = s.downloads(tx, app, entries)
 	}
 	if err == nil {
+		st.Packs, err = s.packs(tx, app)
+	}
+	if err == nil {
 		st.Check, err = s.checkStatus(tx, app)
 	}
 	if err == nil {
@@ -94,6 +97,9 @@ func (s *Service) downloads(tx *db.Tx, app *apps.App, entries []queue.Entry) ([]
 
 // observe publishes what the dispatcher tells.
 func (s *Service) observe(t asset.EventType, app asset.AppID, d asset.DownloadStatus) {
+	if t == asset.EventFinished && d.AssetPack != "" {
+		s.arrived(app)
+	}
 	s.hub.Publish(asset.Event{Type: t, App: app, Download: &d})
 	if d.Reason != nil && d.Reason.Code == asset.WhyNoSpace {
 		s.lookAtDisk(false)

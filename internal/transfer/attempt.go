@@ -71,11 +71,11 @@ func (a *attempt) run(ctx context.Context) *Failure {
 
 	why := a.unusable()
 	for {
-		asked := Held{}
+		asked, part := Held{}, ""
 		if why == "" {
-			asked = a.held
+			asked, part = a.held, decimal(a.held.Bytes)+"-"
 		}
-		res, u, fail := a.exchange(ctx, s, asked)
+		res, u, fail := a.exchange(ctx, s, part, asked.Validator)
 		if fail != nil {
 			return fail
 		}

@@ -47,8 +47,9 @@ func isHeader(name, value string) bool {
 }
 
 // exchange sends the job's request, follows redirects, and returns the final
-// answer with the URL that gave it. A non-zero asked adds Range and If-Range.
-func (a *attempt) exchange(ctx context.Context, s *stall, asked Held) (*http.Response, *url.URL, *Failure) {
+// answer with the URL that gave it. A part that is not empty is the Range to ask for,
+// under a validator if there is one.
+func (a *attempt) exchange(ctx context.Context, s *stall, part, validator string) (*http.Response, *url.URL, *Failure) {
 	u, err := url.Parse(a.job.URL)
 	if err != nil {
 		return nil, nil, failure(KindPermanent, asset.CodeDownloadInvalid, "url", "it is not a URL", "", nil)
@@ -62,7 +63,7 @@ func (a *attempt) exchange(ctx context.Context, s *stall, asked Held) (*http.Res
 			return nil, u, fail
 		}
 		s.start()
-		res, err := a.Transport.RoundTrip(request(ctx, s, method, u, body, custom, asked, a.authorization(u)))
+		res, err := a.Transport.RoundTrip(request(ctx, s, method, u, body, custom, part, validator, a.authorization(u)))
 		s.stop()
 		if err != nil {
 			again, fail := a.doubted(ctx, u, err)
@@ -132,7 +133,7 @@ func (a *attempt) permit(u *url.URL, hop int) *Failure {
 	return failure(KindPermanent, code, redact(u), message, "", err)
 }
 
-func request(ctx context.Context, s *stall, method string, u *url.URL, body []byte, custom map[string]string, asked Held, authorization string) *http.Request {
+func request(ctx context.Context, s *stall, method string, u *url.URL, body []byte, custom map[string]string, part, validator, authorization string) *http.Request {
 	req := &http.Request{Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}}
 	for k, v := range custom {
 		req.Header.Set(k, v)
@@ -142,9 +143,11 @@ func request(ctx context.Context, s *stall, method string, u *url.URL, body []by
 	}
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept-Encoding", "identity")
-	if asked.Bytes > 0 {
-		req.Header.Set("Range", "bytes="+decimal(asked.Bytes)+"-")
-		req.Header.Set("If-Range", asked.Validator)
+	if part != "" {
+		req.Header.Set("Range", "bytes="+part)
+	}
+	if validator != "" {
+		req.Header.Set("If-Range", validator)
 	}
 	if len(body) > 0 {
 		req.ContentLength = int64(len(body))

@@ -1,0 +1,66 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"larder/asset"
+	"larder/internal/site"
+	"larder/pack"
+)
+
+// sell ID VERSION POLICY DIR [LANGUAGE]: put the tree in DIR on sale as a pack, in place
+// of its other versions. POLICY is onDemand, or essential or prefetch with the first
+// letters of the events behind a colon: "essential:fs".
+func sellCommand(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	root, err := os.OpenRoot(ts.MkAbs(args[3]))
+	ts.Check(err)
+	defer root.Close()
+	tree, err := pack.DirTree(context.Background(), root)
+	ts.Check(err)
+	var archive bytes.Buffer
+	sum, err := pack.Build(context.Background(), &archive, tree, pack.BuildOptions{})
+	ts.Check(err)
+	name := "/" + site.BlobPath(sum.Archive.String())
+	w.server.Handle(name, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		site.DeliverBlob(rw, r, sum.Archive.String(), bytes.NewReader(archive.Bytes()))
+	}))
+	kind, events, _ := strings.Cut(args[2], ":")
+	p := asset.Pack{ID: asset.PackID(args[0]), Version: number(ts, args[1]), DownloadSize: sum.Size, URL: w.server.URL + name, DownloadPolicy: asset.DownloadPolicy{Kind: asset.PolicyKind(kind)},
+		Content: sum.Content.String(), Index: sum.Index.String(), IndexSize: sum.IndexSize, InstallSize: sum.InstalledSize}
+	if strings.Contains(events, "f") {
+		p.DownloadPolicy.Events = append(p.DownloadPolicy.Events, asset.EventFirstInstallation)
+	}
+	if strings.Contains(events, "s") {
+		p.DownloadPolicy.Events = append(p.DownloadPolicy.Events, asset.EventSubsequentUpdate)
+	}
+	if len(args) > 4 {
+		p.Language = args[4]
+	}
+	w.packs = append(slices.DeleteFunc(w.packs, func(o asset.Pack) bool { return o.ID == p.ID }), p)
+}
+
+// publish [ID...]: serve a download manifest of what is on sale, or of these packs, at
+// $URL/manifest.json.
+func publishCommand(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	m := asset.DownloadManifest{PrimaryLanguage: "en"}
+	for _, p := range w.packs {
+		if len(args) == 0 || slices.Contains(args, string(p.ID)) {
+			m.Packs = append(m.Packs, p)
+		}
+	}
+	text, err := json.Marshal(m)
+	ts.Check(err)
+	w.server.Handle("/manifest.json", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { site.DeliverManifest(rw, r, string(text)) }))
+}

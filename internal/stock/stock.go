@@ -1,0 +1,258 @@
+// Package stock brings one asset pack from a site to the shelf: its index first, then
+// what the plan says is lacking, by ranges of the archive, and where a server has no
+// ranges the archive as a whole. What was proved stays proved: after a crash or an
+// interruption, and under another version that was published meanwhile, the next run
+// goes on from it. Every byte on the shelf is proved against the index, and the index
+// against the manifest.
+//
+// It knows neither queue nor policy: its caller says how bytes are fetched, and tries
+// again. dispatch calls it.
+package stock
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"larder/asset"
+	"larder/internal/fsx"
+	"larder/internal/install"
+	"larder/internal/shelf"
+	"larder/internal/transfer"
+	"larder/pack"
+)
+
+const op = "stock asset pack"
+
+// Net fetches from the pack's URL.
+type Net interface {
+	// Open gives a stretch of the archive.
+	Open(ctx context.Context, offset, length int64) (io.ReadCloser, error)
+	// Whole brings the archive into the file, and goes on from what is in it.
+	Whole(ctx context.Context, path string) error
+}
+
+// Job is one pack to stock. All fields are required but Planned.
+type Job struct {
+	Pack asset.Pack
+	// Base is the beginning of the names of the files kept between two runs; their folder
+	// exists.
+	Base  string
+	FS    fsx.FS
+	Net   Net
+	Shelf *install.Store
+	// Planned hears how many bytes the network will bring in all, and what the plan spares.
+	Planned func(network int64, f pack.Figures)
+}
+
+// Run does the job. Errors that come from Net keep their type; others are
+// *asset.Error.
+func Run(ctx context.Context, j Job) (pack.Result, error) {
+	if j.Planned == nil {
+		j.Planned = func(int64, pack.Figures) {}
+	}
+	var out pack.Result
+	err := errNoIndex
+	if j.Pack.Index != "" {
+		out, err = j.byRanges(ctx)
+	}
+	if errors.Is(err, errNoIndex) || errors.Is(err, transfer.ErrNoRanges) {
+		out, err = j.whole(ctx)
+	}
+	if err == nil {
+		err = j.Clean()
+	}
+	return out, err
+}
+
+var errNoIndex = errors.New("the manifest names no index")
+
+func (j *Job) index() string   { return j.Base + ".index-" + j.Pack.Index[:16] }
+func (j *Job) archive() string { return j.Base + ".archive" }
+
+// Clean removes what was kept between runs, of any version.
+func (j *Job) Clean() error {
+	entries, err := j.FS.ReadDir(filepath.Dir(j.Base))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return kept(err)
+	}
+	for _, e := range entries {
+		name := filepath.Join(filepath.Dir(j.Base), e.Name())
+		if ok, _ := filepath.Match(filepath.Base(j.Base)+".*", e.Name()); ok {
+			if err := j.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return kept(err)
+			}
+		}
+	}
+	return nil
+}
+
+func kept(err error) error {
+	return &asset.Error{Code: asset.CodeInternal, Op: op, Message: "the disk says", Err: err, Help: "check the disk and the permissions of the folder"}
+}
+
+func (j *Job) byRanges(ctx context.Context) (pack.Result, error) {
+	f, err := j.fetchIndex(ctx)
+	if err != nil {
+		return pack.Result{}, err
+	}
+	defer f.Close()
+	a, err := j.open(f, j.Pack.IndexSize)
+	if err != nil {
+		return pack.Result{}, err
+	}
+	t := j.target(a, f, j.Pack.IndexSize)
+	figures, err := j.Shelf.Plan(ctx, t)
+	if err != nil {
+		return pack.Result{}, err
+	}
+	j.Planned(j.Pack.IndexSize+figures.Download, figures)
+	return j.install(ctx, t, fetcher{j.Net})
+}
+
+type fetcher struct{ Net }
+
+func (f fetcher) Fetch(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
+	return f.Open(ctx, offset, length)
+}
+
+func (j *Job) target(a *pack.Archive, index io.ReaderAt, size int64) install.Target {
+	return install.Target{ID: j.Pack.ID, Version: j.Pack.Version, Language: j.Pack.Language, Content: a.Content(), Index: index, Size: size}
+}
+
+// install stages the pack and makes it visible.
+func (j *Job) install(ctx context.Context, t install.Target, from pack.Fetcher) (pack.Result, error) {
+	staged, err := j.Shelf.Stage(ctx, t, from)
+	if err == nil {
+		_, err = j.Shelf.Commit(ctx, []shelf.Pack{staged.Pack}, nil)
+	}
+	return staged.Result, err
+}
+
+// open reads the index and holds it against the manifest.
+func (j *Job) open(r io.ReaderAt, size int64) (*pack.Archive, error) {
+	a, err := pack.Open(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if got := a.Content().String(); j.Pack.Content != "" && got != j.Pack.Content {
+		return nil, j.disagrees("content", j.Pack.Content, got)
+	}
+	if got := a.Totals().Size; got != j.Pack.DownloadSize {
+		return nil, j.disagrees("downloadSize", fmt.Sprint(j.Pack.DownloadSize), fmt.Sprint(got))
+	}
+	return a, nil
+}
+
+func (j *Job) disagrees(member, manifest, index string) error {
+	return &asset.Error{Code: asset.CodeHashMismatch, Op: op, Subject: string(j.Pack.ID), Message: fmt.Sprintf("the manifest and the index of the pack disagree on %s: %.64s, %.64s", member, manifest, index),
+		Help: "publish the manifest anew from the pack itself"}
+}
+
+// fetchIndex has the index in a file, proved. What came of it before an
+// interruption is kept; the proof at the end tells whether it was right.
+func (j *Job) fetchIndex(ctx context.Context) (fsx.File, error) {
+	f, err := j.FS.OpenFile(j.index(), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, kept(err)
+	}
+	if err := j.fillIndex(ctx, f); err != nil {
+		_ = f.Close() // nothing in it counts that is not proved anew
+		return nil, err
+	}
+	return f, nil
+}
+
+func (j *Job) fillIndex(ctx context.Context, f fsx.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return kept(err)
+	}
+	at, size := info.Size(), j.Pack.IndexSize
+	if at > size {
+		at = 0
+	}
+	for fresh := at == 0; ; fresh = true {
+		if err := j.append(ctx, f, at); err != nil {
+			return err
+		}
+		sum := sha256.New()
+		if _, err := io.Copy(sum, io.NewSectionReader(f, 0, size)); err != nil {
+			return kept(err)
+		}
+		if hex.EncodeToString(sum.Sum(nil)) == j.Pack.Index {
+			return nil
+		}
+		// A power cut may have spoiled what was there before; only a fresh one condemns the server.
+		if err := f.Truncate(0); err != nil {
+			return kept(err)
+		}
+		if at = 0; fresh {
+			return &asset.Error{Code: asset.CodeHashMismatch, Op: op, Subject: string(j.Pack.ID), Message: "its index is not the one that the manifest names",
+				Help: "publish the pack and its manifest anew"}
+		}
+	}
+}
+
+// append fetches the index from its byte at on.
+func (j *Job) append(ctx context.Context, f fsx.File, at int64) error {
+	size := j.Pack.IndexSize
+	if at == size {
+		return nil
+	}
+	r, err := j.Net.Open(ctx, j.Pack.DownloadSize-size+at, size-at)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	buf := make([]byte, 128<<10)
+	for at < size {
+		n, err := r.Read(buf)
+		if n > 0 {
+			if _, err := f.WriteAt(buf[:n], at); err != nil {
+				return kept(err)
+			}
+			at += int64(n)
+		}
+		if err != nil && at < size {
+			return err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return kept(err)
+	}
+	return nil
+}
+
+// whole fetches the archive and installs from it.
+func (j *Job) whole(ctx context.Context) (pack.Result, error) {
+	j.Planned(j.Pack.DownloadSize, pack.Figures{})
+	if err := j.Net.Whole(ctx, j.archive()); err != nil {
+		return pack.Result{}, err
+	}
+	f, err := j.FS.OpenFile(j.archive(), os.O_RDONLY, 0)
+	if err != nil {
+		return pack.Result{}, kept(err)
+	}
+	defer f.Close()
+	a, err := j.open(f, j.Pack.DownloadSize)
+	if err == nil {
+		var out pack.Result
+		if out, err = j.install(ctx, j.target(a, f, j.Pack.DownloadSize), pack.FetchFrom(f)); err == nil {
+			return out, nil
+		}
+	}
+	if code := asset.CodeOf(err); code == asset.CodeHashMismatch || code == asset.CodeSizeMismatch {
+		_ = j.FS.Remove(j.archive()) // the next run fetches another
+	}
+	return pack.Result{}, err
+}
