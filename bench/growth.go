@@ -38,7 +38,7 @@ func grow(ctx context.Context, args []string) (any, error) {
 	case "build":
 		for _, name := range []string{"old", "new"} {
 			began := time.Now()
-			s, err := buildTo(ctx, name, madeUp(files, size, name == "new"))
+			s, err := buildTo(ctx, name, madeUp(files, size, name == "new"), nil)
 			if err != nil {
 				return nil, err
 			}

@@ -70,7 +70,7 @@ func (b *bench) one(ctx context.Context, p corpus.Pair) (err error) {
 		ids     []string
 		measure func(context.Context, corpus.Pair, *peer.Bed) error
 	}{
-		{[]string{"P3"}, b.packSize}, {[]string{"P4"}, b.buildTime}, {[]string{"P5"}, b.unpackTime},
+		{[]string{"P3"}, b.packSize}, {[]string{"P4"}, b.buildTime}, {[]string{"P4"}, b.rebuildTime}, {[]string{"P5"}, b.unpackTime},
 		{[]string{"P7", "P8"}, b.applyTime}, {[]string{"P16"}, b.verifyTime},
 	} {
 		if !b.wants(part.ids...) {

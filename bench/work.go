@@ -21,6 +21,7 @@ func work(ctx context.Context, args []string) error {
 		run  func(ctx context.Context, args []string) (any, error)
 	}{
 		"build":   {2, buildTree},
+		"rebuild": {3, rebuild},
 		"extract": {2, extract},
 		"verify":  {2, verify},
 		"update":  {2, planUpdate},
@@ -52,15 +53,34 @@ func buildTree(ctx context.Context, args []string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return buildTo(ctx, args[1], t)
+	return buildTo(ctx, args[1], t, nil)
 }
 
-func buildTo(ctx context.Context, name string, t pack.Tree) (pack.Summary, error) {
+// rebuild DIR PACK PREVIOUS
+func rebuild(ctx context.Context, args []string) (any, error) {
+	root, err := os.OpenRoot(args[0])
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	t, err := pack.DirTree(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	packs, shut, err := open(args[2])
+	defer shut()
+	if err != nil {
+		return nil, err
+	}
+	return buildTo(ctx, args[1], t, packs[0])
+}
+
+func buildTo(ctx context.Context, name string, t pack.Tree, previous *pack.Archive) (pack.Summary, error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return pack.Summary{}, err
 	}
-	s, err := pack.Build(ctx, f, t, pack.BuildOptions{})
+	s, err := pack.Build(ctx, f, t, pack.BuildOptions{Previous: previous})
 	return s, errors.Join(err, f.Close())
 }
 
