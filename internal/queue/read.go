@@ -191,7 +191,7 @@ func AppsDue(tx *db.Tx) ([]asset.AppID, error) {
 // in the inbox.
 func Needed(tx *db.Tx, app asset.AppID) (map[string]bool, error) {
 	rows, err := tx.Query(`SELECT id FROM downloads WHERE app = ? AND (state NOT IN ('finished', 'failed')
-		OR state = 'finished' AND (kind = 'manifest' OR delivery IN ('due', 'held')))`, app)
+		OR state = 'finished' AND (kind <> 'file' OR delivery IN ('due', 'held')))`, app)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ type actor struct {
 
 	// Guarded by the history's mutex.
 	installed, launched bool
-	build               int
+	build, installs     int
 	holder              string // of the lock, as holders themselves see it
 	process             *appProcess
 }

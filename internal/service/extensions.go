@@ -30,7 +30,10 @@ func (s *Service) session(app *apps.App, f func(ctx context.Context)) {
 // changes, its file after that.
 func (s *Service) ask(app *apps.App) {
 	s.session(app, func(ctx context.Context) {
-		manifest, err := s.manifest(ctx, app)
+		manifest, stale, err := s.manifest(ctx, app)
+		if stale {
+			return
+		}
 		over := func(tx *db.Tx, e lifecycle.Event) error {
 			return errors.Join(applyTo(tx, app.ID(), e), queue.Drop(tx, manifest.UniqueIdentifier))
 		}
@@ -60,9 +63,17 @@ func (s *Service) ask(app *apps.App) {
 	})
 }
 
-func (s *Service) manifest(ctx context.Context, app *apps.App) (e queue.Entry, err error) {
-	err = s.db.Read(ctx, func(tx *db.Tx) (err error) { e, _, err = queue.ManifestOf(tx, app.ID()); return err })
-	return e, err
+// manifest gives what the extension is to read, unless it is not to be asked any
+// more.
+func (s *Service) manifest(ctx context.Context, app *apps.App) (e queue.Entry, stale bool, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		if stale, err = overtaken(tx, app); err != nil || stale {
+			return err
+		}
+		e, _, err = queue.ManifestOf(tx, app.ID())
+		return err
+	})
+	return e, stale, err
 }
 
 // deliver hands over results that are due, to the app's live delegates first, once the gate no longer waits for

@@ -37,7 +37,7 @@ import (
 //     failed in the end, and somebody was told, unless a person cancelled it;
 //   - no finished file is delivered zero times, and its bytes are the server's;
 //   - an app's lock never has two holders;
-//   - before the first launch no more bytes come than the allowances say;
+//   - before the first launch no more bytes of files come than the allowances say;
 //   - in the end no file lies in inbox or partial that no row speaks of.
 type history struct {
 	t         *testing.T
@@ -67,6 +67,7 @@ type fate struct {
 	identifier string
 	last       asset.DownloadState
 	told       int
+	install    int  // of the app, the how manieth
 	excused    bool // a person cancelled it, or removed its app
 }
 
@@ -177,21 +178,16 @@ func (h *history) killed() {
 	h.start()
 }
 
-// look notes the downloads that are listed.
+// look notes the downloads that there are.
 func (h *history) look() {
-	st, err := h.s.Status(context.Background(), "")
-	if err != nil || h.fuse.dead.Load() {
-		return
-	}
+	rows := h.rows()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, app := range st.Apps {
-		for _, d := range app.Downloads {
-			f := h.fateOf(d.UniqueIdentifier, app.ID)
-			f.identifier, f.last = d.Identifier, d.State
-			if d.Reason != nil && d.State == asset.StateFailed && d.Reason.Code == asset.CodeCancelled.String() && d.Manifest {
-				f.excused = true
-			}
+	for _, e := range rows {
+		f := h.fateOf(e.UniqueIdentifier, e.App)
+		f.identifier, f.last, f.install = e.Identifier, e.State, h.actor(e.App).installs
+		if e.State == asset.StateFailed && e.Delivery == queue.NotDue {
+			f.excused = true // a person cancelled the installation
 		}
 	}
 }
@@ -353,7 +349,7 @@ func (h *history) step() {
 			h.excuse(a)
 			if err := h.s.Uninstall(ctx, a.id); err == nil {
 				a.installed, a.launched = false, false
-				h.server.ResetLog()
+				a.installs++
 			}
 		}
 	default:
@@ -373,21 +369,21 @@ func (h *history) listed(a *actor) map[string]fate {
 	return out
 }
 
-// checkAllowance holds what came of an app that was never launched to its
-// allowances: each byte once, however often it was asked for again.
+// checkAllowance holds what an app got that was never launched to its allowances.
+// Files that are complete count: of others a kill may take away bytes that came
+// and were not on record yet.
 func (h *history) checkAllowance(a *actor) {
 	if a.launched {
 		return
 	}
-	most := map[string]int64{}
-	for _, r := range h.server.Requests() {
-		id := strings.TrimPrefix(r.Path, "/")
-		if slices.ContainsFunc(a.files, func(d asset.Download) bool { return d.Identifier == id }) {
-			most[id] = max(most[id], min(r.Start+r.Sent, size(id)))
+	files := map[string]int64{}
+	for _, f := range h.listed(a) {
+		if f.last == asset.StateFinished && f.install == a.installs {
+			files[f.identifier] = size(f.identifier)
 		}
 	}
 	var all int64
-	for _, n := range most {
+	for _, n := range files {
 		all += n
 	}
 	if all > a.allowance+a.essential {
@@ -463,7 +459,7 @@ func (h *history) rows() (out []queue.Entry) {
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !h.fuse.dead.Load() {
 		h.t.Fatal(err)
 	}
 	return out

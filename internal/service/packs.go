@@ -27,7 +27,10 @@ const requestLook asset.ContentRequest = "look"
 // (managed §3.3, §5.2).
 func (s *Service) decide(app *apps.App) {
 	s.session(app, func(ctx context.Context) {
-		row, err := s.manifest(ctx, app)
+		row, stale, err := s.manifest(ctx, app)
+		if stale {
+			return
+		}
 		var done changes
 		if err == nil {
 			done, err = s.decideOn(ctx, app, row)

@@ -122,7 +122,7 @@ func has(app *apps.App) lifecycle.Has {
 // driveManifest schedules the manifest, and goes on when it has ended.
 func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Time) (time.Time, error) {
 	var e queue.Entry
-	var found bool
+	var found, stale bool
 	err := s.db.Read(ctx, func(tx *db.Tx) (err error) { _, found, err = queue.ManifestOf(tx, app.ID()); return err })
 	if err == nil && !found {
 		err = s.tidy(ctx, app)
@@ -131,6 +131,9 @@ func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Tim
 		return time.Time{}, err
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if stale, err = overtaken(tx, app); err != nil || stale {
+			return err
+		}
 		if e, found, err = queue.ManifestOf(tx, app.ID()); err != nil || found {
 			return err
 		}
@@ -138,7 +141,7 @@ func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Tim
 		return err
 	})
 	switch {
-	case err != nil:
+	case err != nil || stale:
 		return time.Time{}, err
 	case e.State == asset.StateFinished:
 		return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ManifestFetched, Has: has(app)})
@@ -156,6 +159,16 @@ func addManifest(tx *db.Tx, app *apps.App, now time.Time) (queue.Entry, error) {
 		at = site.ManifestURL(at, app.Bundle.HostURL, app.ID(), app.Context, platform())
 	}
 	return queue.Add(tx, queue.Entry{App: app.ID(), Kind: queue.Manifest, Download: asset.Download{Identifier: string(app.ID()) + ".manifest", URL: at, Group: app.Bundle.Group}}, now)
+}
+
+// overtaken tells that something else is to be done for an app by now: a person
+// cancelled or removed it since the pass read it.
+func overtaken(tx *db.Tx, app *apps.App) (bool, error) {
+	now, err := apps.Get(tx, app.ID())
+	if asset.CodeOf(err) == asset.CodeNotFound {
+		return true, nil
+	}
+	return now.Life.Work() != app.Life.Work(), err
 }
 
 // driveEssential ends the installation when the essential set has settled.
