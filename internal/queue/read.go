@@ -188,10 +188,10 @@ func AppsDue(tx *db.Tx) ([]asset.AppID, error) {
 }
 
 // Needed names the downloads of an app whose bytes are still needed, in parts or
-// in the inbox.
+// in the inbox. What there is of a pack is needed as long as it has a row.
 func Needed(tx *db.Tx, app asset.AppID) (map[string]bool, error) {
-	rows, err := tx.Query(`SELECT id FROM downloads WHERE app = ? AND (state NOT IN ('finished', 'failed')
-		OR state = 'finished' AND (kind <> 'file' OR delivery IN ('due', 'held')))`, app)
+	rows, err := tx.Query(`SELECT id FROM downloads WHERE app = ? AND (kind = 'pack' OR state NOT IN ('finished', 'failed')
+		OR state = 'finished' AND (kind = 'manifest' OR delivery IN ('due', 'held')))`, app)
 	if err != nil {
 		return nil, err
 	}
