@@ -55,14 +55,17 @@ func TestPythonAgainstARunningService(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Python's standard library has no sockets for named pipes")
 	}
-	run(t, "python", "python3", "-B", "test_larder.py", "-v")
+	run(t, nothing, "python", "python3", "-B", "test_larder.py", "-v")
 }
 
 func TestNodeAgainstARunningService(t *testing.T) {
-	run(t, "node", "node", "larder.test.js")
+	run(t, nothing, "node", "node", "larder.test.js")
 }
 
-func run(t *testing.T, dir, program string, args ...string) {
+func nothing(*world) {}
+
+// run runs tests of a package, in worlds that are prepared for them.
+func run(t *testing.T, prepare func(*world), dir, program string, args ...string) {
 	path, err := exec.LookPath(program)
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -73,12 +76,13 @@ func run(t *testing.T, dir, program string, args ...string) {
 	for name, at := range map[string]func(w *world) string{"as it is": (*world).socket, "as a later service": (*world).later} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
+			prepare(w)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, path, args...)
 			cmd.Dir, cmd.WaitDelay = dir, time.Second
 			cmd.Env = append(os.Environ(), "LARDER_SOCKET="+at(w), "LARDER_GROUP_CONTAINER="+w.dirs.Container("group.org.example.game"),
-				"LARDER_TEST_SERVER="+w.server.URL, "LARDER_TEST_CODES="+codes(t))
+				"LARDER_TEST_SERVER="+w.server.URL, "LARDER_TEST_CLASSIC="+w.dirs.AppSocket("org.example.game"), "LARDER_TEST_CODES="+codes(t))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}
@@ -106,6 +110,7 @@ type world struct {
 	*testing.T
 	dirs   dirs.Dirs
 	server *fault.Server
+	app    asset.AppID // whose tests run
 	stop   func() error
 }
 
@@ -114,7 +119,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, dirs: d, server: fault.Start()}
+	w := &world{T: t, dirs: d, server: fault.Start(), app: "org.example.game"}
 	t.Cleanup(w.server.Close)
 	if err := w.start(); err != nil {
 		t.Fatal(err)
@@ -208,7 +213,7 @@ func (w *world) writeJSON(path string, v any) {
 	}
 }
 
-func (w *world) socket() string { return w.dirs.AppSocket("org.example.game") }
+func (w *world) socket() string { return w.dirs.AppSocket(w.app) }
 
 // later is a socket behind which the service knows more than this one.
 func (w *world) later() string {

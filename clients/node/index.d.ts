@@ -204,3 +204,70 @@ export class DownloadManager {
 
 /** The same download to be asked for again, as a non-essential one. */
 export function removingEssential(download: Download): Download;
+
+/** Apple's status bits of an asset pack. An installed pack that is current has 69; test single bits. */
+export const PackBits: Readonly<{ downloadAvailable: 1; updateAvailable: 2; upToDate: 4; outOfDate: 8; obsolete: 16; downloading: 32; downloaded: 64 }>;
+
+export interface PackStatus {
+  id: string;
+  status: number;
+  /** Versions, or null. */
+  installed: number | null;
+  available: number | null;
+  policy?: string;
+  language?: string;
+  downloadSize: number;
+  installedSize: number;
+  reason: Reason | null;
+}
+
+/** began, paused, progress, finished (and installed) or failed. */
+export interface PackUpdate {
+  type: string;
+  pack: string;
+  version: number;
+  bytes: number;
+  totalBytes: number;
+  reason: Reason | null;
+}
+
+export class LocalAvailabilityError extends LarderError {
+  successes: string[];
+  failures: Record<string, LarderError>;
+}
+
+/** The asset packs of this app. Their files lie on the shelf, in the folder that shelf() gives. */
+export class AssetPackManager {
+  constructor(options?: { socket?: string });
+
+  /** Ends calls that wait. Downloads go on in the background. */
+  close(): void;
+
+  /** What is installed, offered and on its way; code 1000 when the app has no managed packs. */
+  packs(options?: CallOptions): Promise<PackStatus[]>;
+
+  /** The folder of installed packs (doc/shelf-format.md). Node's library takes no locks, so an update may remove what is being read. */
+  shelf(options?: CallOptions): Promise<string>;
+
+  /** The download manifest as it fits app and device; fresh asks the network. */
+  manifest(options?: CallOptions & { fresh?: boolean }): Promise<Record<string, unknown>>;
+
+  /** Has packs installed and waits for all; one that fails throws its error, several a LocalAvailabilityError. */
+  ensureLocalAvailability(packs: string | string[], options?: CallOptions & { requireLatestVersions?: boolean }): Promise<void>;
+
+  /** Fetches the manifest, and gives what began because of this call. */
+  checkForUpdates(options?: CallOptions): Promise<{ updatingIDs: string[]; removedIDs: string[] }>;
+
+  remove(pack: string, options?: CallOptions): Promise<void>;
+
+  /** The language whose packs are kept installed, "" when no pack is localized. */
+  resolvedLanguage(options?: CallOptions): Promise<string>;
+
+  /** Overrides it, "" gives it back to the person's choice; fetches and removes nothing. */
+  setResolvedLanguage(tag: string, options?: CallOptions): Promise<string>;
+
+  reconcilePreferredLanguages(options?: CallOptions): Promise<void>;
+
+  /** Follows all packs, or one until it has finished or failed; whoever comes late gets its end at once. */
+  statusUpdates(options?: CallOptions & { pack?: string }): AsyncGenerator<PackUpdate, void, void>;
+}

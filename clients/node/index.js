@@ -49,6 +49,9 @@ export class LarderError extends Error {
   }
 }
 
+// What DownloadManager lends to AssetPackManager; nothing of it is for callers.
+const lend = {};
+
 export class DownloadManager {
   #path;
   #requests = new Set();
@@ -152,6 +155,12 @@ export class DownloadManager {
     }
   }
 
+  static {
+    lend.call = (manager, ...args) => manager.#call(...args);
+    lend.open = (manager, ...args) => manager.#open(...args);
+    lend.closed = (manager) => manager.#closed;
+  }
+
   // Calls as this process's session, in a new one when the service was restarted.
   async #inSession(what, body, signal) {
     const call = async () => {
@@ -218,6 +227,115 @@ function unless(code) {
 
 async function noChallenge() {
   throw new LarderError({ code: Code.state, op: 'answer challenge', message: 'the event is no challenge' });
+}
+
+// Apple's status of an asset pack: several facts at once, to be tested one by one.
+export const PackBits = Object.freeze({ downloadAvailable: 1, updateAvailable: 2, upToDate: 4, outOfDate: 8, obsolete: 16, downloading: 32, downloaded: 64 });
+
+// Of several packs some are not installed.
+export class LocalAvailabilityError extends LarderError {
+  constructor(successes, failures) {
+    super({ code: 2, domain: 'BAManagedErrorDomain', op: 'ensure local availability', subject: Object.keys(failures).join(', '),
+      message: `${Object.keys(failures).length} of ${Object.keys(failures).length + successes.length} packs are not installed` });
+    Object.assign(this, { successes, failures });
+  }
+}
+
+export class AssetPackManager {
+  #manager;
+  #app;
+
+  constructor(options) {
+    this.#manager = new DownloadManager(options);
+  }
+
+  close() {
+    this.#manager.close();
+  }
+
+  async #call(method, path, body, signal) {
+    this.#app ??= lend.call(this.#manager, 'GET', '/v1/hello').then(({ app }) => `/v1/apps/${encodeURIComponent(app)}`);
+    const app = await this.#app.catch((e) => { this.#app = undefined; throw e; });
+    return lend.call(this.#manager, method, app + path, body, signal);
+  }
+
+  async packs({ signal } = {}) {
+    return (await this.#call('GET', '/packs', undefined, signal)).packs;
+  }
+
+  // Where installed packs lie: a folder as doc/shelf-format.md has it.
+  async shelf({ signal } = {}) {
+    return (await this.#call('GET', '/packs', undefined, signal)).shelf;
+  }
+
+  async manifest({ fresh = false, signal } = {}) {
+    return this.#call('GET', fresh ? '/manifest?fresh=true' : '/manifest', undefined, signal);
+  }
+
+  async ensureLocalAvailability(packs, { requireLatestVersions = false, signal } = {}) {
+    const list = [packs].flat();
+    await this.#ensured('/packs/ensure', { packs: list, requireLatestVersions }, list.length > 1, signal);
+  }
+
+  async checkForUpdates({ signal } = {}) {
+    return this.#call('POST', '/packs/check', undefined, signal);
+  }
+
+  async remove(pack, { signal } = {}) {
+    await this.#call('DELETE', `/packs/${encodeURIComponent(pack)}`, undefined, signal);
+  }
+
+  async resolvedLanguage({ signal } = {}) {
+    return (await this.manifest({ signal })).resolvedLanguage ?? '';
+  }
+
+  async setResolvedLanguage(tag, { signal } = {}) {
+    return (await this.#call('PUT', '/packs/language', { language: tag }, signal)).language;
+  }
+
+  async reconcilePreferredLanguages({ signal } = {}) {
+    await this.#ensured('/packs/languages', undefined, true, signal);
+  }
+
+  // Follows all packs, or one until it has finished or failed; whoever comes late gets its end at once.
+  async *statusUpdates({ pack, signal } = {}) {
+    while (!lend.closed(this.#manager) && !signal?.aborted) {
+      try {
+        for await (let line of lines(await lend.open(this.#manager, 'GET', '/v1/events', undefined, signal))) {
+          if (line.type === 'snapshot' && pack) line = late(line, pack);
+          const { assetPack, packVersion, bytes, totalBytes, reason } = line.download ?? {};
+          if (!assetPack || (pack && assetPack !== pack) || !EVENTS.includes(line.type)) continue;
+          yield { type: line.type, pack: assetPack, version: packVersion ?? 0, bytes: bytes ?? 0, totalBytes: totalBytes ?? 0, reason: reason ?? null };
+          if (pack && (line.type === 'finished' || line.type === 'failed')) return;
+        }
+      } catch (e) {
+        if (!signal?.aborted && e.code !== Code.callerConnectionInvalid) throw e;
+      }
+      if (lend.closed(this.#manager)) return;
+      await sleep(RECONNECT, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  async #ensured(path, body, batch, signal) {
+    await this.#call('GET', '/packs', undefined, signal); // knows the app, and that it has managed packs
+    const successes = [], failures = {};
+    for await (const line of lines(await lend.open(this.#manager, 'POST', (await this.#app) + path, body, signal))) {
+      if (line.done) break;
+      if (line.failed) failures[line.assetPack] = new LarderError(line.failed);
+      else if (line.assetPack) successes.push(line.assetPack);
+    }
+    const errors = Object.values(failures);
+    if (errors.length > 0) throw batch ? new LocalAvailabilityError(successes, failures) : errors[0];
+  }
+}
+
+function late({ status }, pack) {
+  const [app = {}] = status?.apps ?? [];
+  const last = (app.downloads ?? []).filter((d) => d.assetPack === pack).at(-1);
+  const here = (app.packs ?? []).find((p) => p.id === pack && p.installed != null);
+  if (last?.state === 'failed') return { type: 'failed', download: last };
+  if (here && (!last || last.state === 'finished')) return { type: 'finished', download: { assetPack: pack, packVersion: here.installed } };
+  return {};
 }
 
 export function removingEssential(download) {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Code, DownloadManager, LarderError, removingEssential } from './index.js';
+import { AssetPackManager, Code, DownloadManager, LarderError, removingEssential } from './index.js';
 
 const { LARDER_TEST_SERVER: SERVER, LARDER_GROUP_CONTAINER: BOX } = process.env;
 
@@ -265,5 +265,5 @@ test('codes and types are the right ones', async () => {
     assert.equal(codes[name], code, name);
     assert.match(types, new RegExp(`^  ${name}: ${code};$`, 'm'));
   }
-  for (const name of Object.getOwnPropertyNames(DownloadManager.prototype)) assert.match(types, new RegExp(`^  ${name}[(<]`, 'm'));
+  for (const name of [DownloadManager, AssetPackManager].flatMap((c) => Object.getOwnPropertyNames(c.prototype))) assert.match(types, new RegExp(`^  ${name}[(<]`, 'm'));
 });

@@ -1,4 +1,4 @@
-"""The downloads of this app, over Larder's local API (doc/local-api.md).
+"""The downloads and asset packs of this app, over Larder's local API (doc/local-api.md).
 
     from larder import Download, DownloadManager
 
@@ -20,6 +20,7 @@ import contextlib
 import dataclasses
 import datetime
 import enum
+import hashlib
 import http.client
 import json
 import os
@@ -28,7 +29,8 @@ import threading
 import typing
 from urllib.parse import quote
 
-__all__ = ["Code", "Download", "Challenge", "DownloadManager", "DownloadStatus", "Event", "LarderError", "PurgedFile", "Reason"]
+__all__ = ["AssetPackManager", "Code", "Download", "Challenge", "DownloadManager", "DownloadStatus", "Event", "LarderError", "LocalAvailabilityError", "PackBits", "PackStatus",
+           "PackUpdate", "PurgedFile", "Reason"]
 
 EVENTS = ("began", "paused", "progress", "challenge", "finished", "failed", "purged")
 RECONNECT = 0.5  # seconds from a lost connection to the next try
@@ -385,6 +387,248 @@ class DownloadManager:
             finally:
                 with self._lock:
                     self._sockets.discard(sock)
+
+
+class PackBits(enum.IntFlag):
+    """Apple's status of an asset pack: several facts at once. An installed pack that is current has 69."""
+
+    DOWNLOAD_AVAILABLE = 1
+    UPDATE_AVAILABLE = 2
+    UP_TO_DATE = 4
+    OUT_OF_DATE = 8
+    OBSOLETE = 16
+    DOWNLOADING = 32
+    DOWNLOADED = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class PackStatus(_Record):
+    """An asset pack that is installed, offered or on its way. installed and available are versions, or None."""
+
+    id: str
+    status: PackBits
+    installed: typing.Optional[int] = None
+    available: typing.Optional[int] = None
+    policy: str = ""
+    language: str = ""
+    download_size: int = 0
+    installed_size: int = 0
+    reason: typing.Optional[Reason] = None
+
+    @classmethod
+    def _of(cls, told: dict[str, typing.Any]) -> PackStatus:
+        reason = Reason._of(told["reason"]) if told.get("reason") else None
+        return super()._of({**told, "status": PackBits(told.get("status", 0)), "reason": reason})
+
+
+@dataclasses.dataclass(frozen=True)
+class PackUpdate:
+    """One event of the way of a pack: began, paused, progress, finished (and installed) or failed."""
+
+    type: str
+    pack: str
+    version: int
+    bytes: int
+    total_bytes: int
+    reason: typing.Optional[Reason] = None
+
+
+class LocalAvailabilityError(LarderError):
+    """Of several packs some are not installed: failures has their errors, successes the others."""
+
+    def __init__(self, successes: list[str], failures: dict[str, LarderError]) -> None:
+        super().__init__(2, "ensure local availability", f"{len(failures)} of {len(failures) + len(successes)} packs are not installed", ", ".join(failures), domain="BAManagedErrorDomain")
+        self.successes, self.failures = successes, failures
+
+
+class AssetPackManager:
+    """The asset packs of this app: ask for packs, hear how they come, and find their files. Give it up with close() or a with statement.
+
+    What the process finds with path() never goes away under its hands: packs that it ensures are added, and only
+    refresh() moves the others to newer versions.
+    """
+
+    def __init__(self, socket_path: typing.Optional[str] = None) -> None:
+        """Asks the service where the packs lie; code 1000 when the app's bundle has none that are managed."""
+        self._manager = DownloadManager(socket_path)
+        self._call = self._manager._call
+        try:
+            self._app = "/v1/apps/" + quote(self._call("GET", "/v1/hello").get("app", ""), safe="")
+            self._shelf = self._call("GET", self._app + "/packs")["shelf"]
+        except BaseException:
+            self._manager.close()
+            raise
+        self._views: list[_View] = []
+        self._packs: dict[str, dict[str, typing.Any]] = {}
+        self.refresh()
+
+    def __enter__(self) -> AssetPackManager:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the packs' files, and ends calls that wait. Downloads go on in the background."""
+        self._manager.close()
+        for view in self._views:
+            view.close()
+        self._views, self._packs = [], {}
+
+    def packs(self) -> list[PackStatus]:
+        """What is installed, offered and on its way; the network is not asked."""
+        return [PackStatus._of(p) for p in self._call("GET", self._app + "/packs")["packs"]]
+
+    def manifest(self, fresh: bool = False) -> dict[str, typing.Any]:
+        """The download manifest as it fits app and device: assetPacks, resolvedLanguage and more; fresh asks the network."""
+        return self._call("GET", self._app + "/manifest" + ("?fresh=true" if fresh else ""))
+
+    def ensure_local_availability(self, *packs: str, require_latest_versions: bool = False) -> None:
+        """Has packs installed and readable, and waits for all; LarderError for one that is not, LocalAvailabilityError for several."""
+        self._ensured("/packs/ensure", {"packs": list(packs), "requireLatestVersions": require_latest_versions}, len(packs) > 1)
+
+    def check_for_updates(self) -> tuple[list[str], list[str]]:
+        """Fetches the manifest, and gives the packs that are being updated and those removed because of this call."""
+        told = self._call("POST", self._app + "/packs/check")
+        return told["updatingIDs"], told["removedIDs"]
+
+    def remove(self, pack: str) -> None:
+        """Deletes a pack; a later ensure downloads it again. Other processes keep what they read."""
+        self._call("DELETE", f"{self._app}/packs/{quote(pack, safe='')}")
+        self._packs.pop(pack, None)
+
+    def resolved_language(self) -> str:
+        """The language whose packs are kept installed, "" when no pack is localized."""
+        return self.manifest().get("resolvedLanguage", "")
+
+    def set_resolved_language(self, tag: str) -> str:
+        """Overrides it, "" gives it back to the person's choice; nothing is fetched or removed. Gives what is resolved."""
+        return self._call("PUT", self._app + "/packs/language", {"language": tag})["language"]
+
+    def reconcile_preferred_languages(self) -> None:
+        """Has the packs of the resolved language installed, and then those of others removed that the app did not ask for."""
+        self._ensured("/packs/languages", None, True)
+
+    def status_updates(self, pack: str = "") -> typing.Iterator[PackUpdate]:
+        """Follows all packs, or one until it has finished or failed. Whoever comes late for one gets its end at once."""
+        while not self._manager._closed.is_set():
+            try:
+                with self._manager._answer("GET", "/v1/events") as answer:
+                    for line in _lines(answer):
+                        if line.get("type") == "snapshot" and pack:
+                            line = self._late(line, pack)
+                        d = line.get("download") or {}
+                        if not d.get("assetPack") or pack and d["assetPack"] != pack or line["type"] not in EVENTS:
+                            continue
+                        reason = Reason._of(d["reason"]) if d.get("reason") else None
+                        yield PackUpdate(line["type"], d["assetPack"], d.get("packVersion", 0), d.get("bytes", 0), d.get("totalBytes", 0), reason)
+                        if pack and line["type"] in ("finished", "failed"):
+                            return
+            except LarderError as e:
+                if e.code != Code.CALLER_CONNECTION_INVALID:
+                    raise
+            self._manager._closed.wait(RECONNECT)
+
+    def _late(self, line: dict[str, typing.Any], pack: str) -> dict[str, typing.Any]:
+        app = (line.get("status", {}).get("apps") or [{}])[0]
+        ways = [d for d in app.get("downloads", []) if d.get("assetPack") == pack]
+        if ways and ways[-1]["state"] == "failed":
+            return {"type": "failed", "download": ways[-1]}
+        here = [p for p in app.get("packs", []) if p["id"] == pack and p.get("installed") is not None]
+        if here and (not ways or ways[-1]["state"] == "finished"):
+            return {"type": "finished", "download": {"assetPack": pack, "packVersion": here[0]["installed"]}}
+        return {}
+
+    def refresh(self) -> None:
+        """Moves this process to what is installed now, all packs at once."""
+        view = _View(self._shelf)
+        old, self._views = self._views, [view]
+        self._packs = dict(view.packs)
+        for v in old:
+            v.close()
+
+    def path(self, name: str, pack: str = "", language: str = "") -> str:
+        """The place of a file of the installed packs on the disk: open it for reading, and never write there."""
+        if name.startswith("/") or "\\" in name or any(part in ("", ".", "..") for part in name.split("/")):
+            raise LarderError(1, "find file", "it is no path in a pack", name, "give a relative path with slashes", "BAManagedErrorDomain")
+        for p in sorted(self._packs.values(), key=lambda p: (p.get("language", "") != "", p.get("language", ""), p["id"])):
+            found = os.path.join(self._shelf, *p["root"].split("/"), *name.split("/"))
+            if pack in ("", p["id"]) and language in ("", p.get("language", "")) and os.path.exists(found):
+                return found
+        raise LarderError(1, "find file", "no installed pack has it", name, domain="BAManagedErrorDomain")
+
+    def _ensured(self, path: str, body: typing.Optional[dict[str, typing.Any]], batch: bool) -> None:
+        successes: list[str] = []
+        failures: dict[str, LarderError] = {}
+        with self._manager._answer("POST", self._app + path, body) as answer:
+            for line in _lines(answer):
+                if line.get("done"):
+                    break
+                if line.get("failed"):
+                    failures[line["assetPack"]] = LarderError._of(line["failed"])
+                elif line.get("assetPack"):
+                    successes.append(line["assetPack"])
+        lacking = [id for id in successes if id not in self._packs]
+        if lacking:
+            view = _View(self._shelf)
+            self._views.append(view)
+            self._packs.update((id, view.packs[id]) for id in lacking if id in view.packs)
+        if failures and not batch:
+            raise next(iter(failures.values()))
+        if failures:
+            raise LocalAvailabilityError(successes, failures)
+
+
+class _View:
+    """A lease on the newest view of a shelf (doc/shelf-format.md): an open, locked file."""
+
+    def __init__(self, shelf: str) -> None:
+        import fcntl
+
+        self.packs: dict[str, dict[str, typing.Any]] = {}
+        self._file: typing.Optional[typing.BinaryIO] = None
+        views = os.path.join(shelf, "views")
+        for _ in range(1000):  # a view may go while it is being opened
+            try:
+                numbers = sorted((int(n) for n in os.listdir(views) if n.isdigit() and n[0] != "0" and len(n) < 19), reverse=True)
+            except FileNotFoundError:
+                numbers = []
+            if not numbers or self._take(fcntl, views, numbers):
+                return
+        raise LarderError(Code.STATE, "read shelf", "its views change all the time", shelf)
+
+    def _take(self, fcntl: typing.Any, views: str, numbers: list[int]) -> bool:
+        for number in numbers:
+            name = os.path.join(views, str(number))
+            try:
+                f = open(name, "rb")
+            except FileNotFoundError:
+                return False
+            try:
+                fcntl.flock(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                ours, now = os.fstat(f.fileno()), os.stat(name)
+                whole = (ours.st_dev, ours.st_ino) == (now.st_dev, now.st_ino)
+            except (BlockingIOError, FileNotFoundError):
+                whole = False
+            if not whole:
+                f.close()
+                return False
+            head, _, rest = f.read(8 << 20).partition(b"\n")
+            sum, _, body = rest.partition(b"\n")
+            if not head.startswith(b"larder view ") or hashlib.sha256(body).hexdigest().encode() != sum:
+                f.close()
+                continue  # torn: the next older one counts
+            told = json.loads(body) if head == b"larder view 1" else {"requires": [head.decode()]}
+            if told.get("requires"):
+                f.close()
+                raise LarderError(1008, "read shelf", "it was written by a newer Larder", name, "use a newer larder package")
+            self._file, self.packs = f, {p["id"]: p for p in told["packs"]}
+            return True
+        return True
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
 
 
 def _told(answer: http.client.HTTPResponse) -> LarderError:

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"larder/asset"
@@ -218,6 +219,144 @@ func TestAnUpdateTakesWhatChangedAndObsoletePacksGo(t *testing.T) {
 	if sent > 2<<20 {
 		t.Errorf("an update of one small file cost %d bytes", sent)
 	}
+}
+
+func TestAServiceThatIsStartedAgainGoesOnWithTheShelf(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	d := w.depot()
+	d.pack("a", 1, atInstall, map[string]string{"a.txt": "a"})
+	d.pack("b", 1, onDemand, map[string]string{"b.txt": "b"})
+	d.sell(managedApp(game, 1))
+	d.open(game)
+	w.stop()
+	w.start()
+	if got := d.ensure(game, "b"); got["b"] != nil || d.onShelf(game, "b.txt") != "b" || d.onShelf(game, "a.txt") != "a" {
+		t.Errorf("after a restart: %v", got)
+	}
+}
+
+func TestTwoPacksWithOnePathAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	d := w.depot()
+	d.pack("a", 1, atInstall, map[string]string{"same.txt": "a"})
+	d.pack("b", 1, onDemand, map[string]string{"same.txt": "b"})
+	d.sell(managedApp(game, 1))
+	d.open(game)
+	got := d.ensure(game, "b")["b"]
+	if got == nil || got.Code != asset.CodePathCollision || !strings.Contains(got.Error(), "same.txt") {
+		t.Errorf("%v", got)
+	}
+	if d.onShelf(game, "same.txt") != "a" {
+		t.Error("the pack that was there is not as it was")
+	}
+}
+
+// While a pack is updated fifty times, a reader that takes a view at any moment finds its
+// files of one version.
+func TestAReaderNeverSeesHalfAnUpdate(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	d := w.depot()
+	version := func(v int64) map[string]string {
+		return map[string]string{"a/version.txt": fmt.Sprint(v), "a/body.txt": strings.Repeat(fmt.Sprint(v), 1000)}
+	}
+	d.pack("a", 1, atInstall, version(1))
+	d.sell(managedApp(game, 1))
+	d.open(game)
+	done := make(chan struct{})
+	read := make(chan int)
+	go func() {
+		n := 0
+		defer func() { read <- n }()
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			s, err := shelf.Open(d.dirs.Shelf("group."+asset.GroupID(game), game), shelf.Options{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			text := func(name string) string {
+				f, err := s.Open(name, shelf.In{})
+				if err != nil {
+					t.Error(err)
+					return ""
+				}
+				defer f.Close()
+				var b bytes.Buffer
+				_, err = b.ReadFrom(f)
+				if err != nil {
+					t.Error(err)
+				}
+				return b.String()
+			}
+			v := text("a/version.txt")
+			if body := text("a/body.txt"); body != strings.Repeat(v, 1000) {
+				t.Errorf("version %s has the body %.10s…", v, body)
+			}
+			n++
+			s.Close()
+		}
+	}()
+	for v := int64(2); v <= 50; v++ {
+		d.pack("a", v, atInstall, version(v))
+		d.publish(game)
+		for l, err := range d.client.EnsurePacks(t.Context(), game, localapi.EnsureRequest{Packs: []string{"a"}, Latest: true}) {
+			if err != nil || l.Failed != nil || l.Version != v {
+				t.Fatalf("version %d: %+v, %v", v, l, err)
+			}
+		}
+	}
+	close(done)
+	if n := <-read; n < 50 {
+		t.Errorf("the reader looked %d times only", n)
+	}
+	trees, err := filepath.Glob(filepath.Join(d.dirs.Shelf("group."+asset.GroupID(game), game), "packs", "a", "*"))
+	if err != nil || len(trees) > 3 {
+		t.Errorf("trees of old versions are left: %v, %v", trees, err)
+	}
+}
+
+// A version that is published while its predecessor comes keeps what came.
+func TestANewVersionInTheMiddleKeepsWhatCame(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	d := w.depot()
+	big := map[string]string{"big.bin": text("big", 24<<20), "note.txt": "v1"}
+	d.pack("a", 1, onDemand, big)
+	d.pack("tiny", 1, atInstall, map[string]string{"t.txt": "t"})
+	d.server.SetRate(6 << 20)
+	d.sell(managedApp(game, 1))
+	d.open(game)
+	ended := make(chan map[asset.PackID]*asset.Error, 1)
+	go func() { ended <- d.ensure(game, "a") }()
+	d.until(game, "a good part has come", func(a asset.AppStatus) bool { return find(a, "a").Bytes > 8<<20 })
+	big["note.txt"] = "v2"
+	d.pack("a", 2, onDemand, big)
+	d.publish(game)
+	for l, err := range d.client.EnsurePacks(t.Context(), game, localapi.EnsureRequest{Packs: []string{"a"}, Latest: true}) {
+		if err != nil || l.Failed != nil || l.Version != 2 {
+			t.Fatalf("%+v, %v", l, err)
+		}
+	}
+	if got := <-ended; got["a"] != nil || d.onShelf(game, "note.txt") != "v2" || d.onShelf(game, "big.bin") != big["big.bin"] {
+		t.Errorf("%v, %q", got, d.onShelf(game, "note.txt"))
+	}
+	asked := int64(0)
+	for _, r := range d.server.Requests() {
+		if strings.HasPrefix(r.Path, "/blobs/") {
+			asked += r.Sent
+		}
+	}
+	if asked > 24<<20+10<<20 { // loopback holds some that nobody read
+		t.Errorf("%d bytes were sent for 24 MiB and one small file", asked)
+	}
+	t.Logf("%d bytes sent", asked)
 }
 
 func TestABrokenConnectionCostsNoByteTwice(t *testing.T) {

@@ -305,6 +305,7 @@ func (s *Service) Close() {
 	s.busy.stop()
 	s.dispatcher.Close()
 	s.work.Wait()
+	s.shelves.closeAll()
 	s.sockets.clear(s.config.Dirs.Run)
 	s.db.Close()
 	s.lock.Unlock()

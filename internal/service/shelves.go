@@ -2,11 +2,14 @@ package service
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"time"
 
 	"larder/asset"
 	"larder/internal/apps"
 	"larder/internal/db"
+	"larder/internal/fsx"
 	"larder/internal/install"
 	"larder/internal/queue"
 	"larder/pack"
@@ -30,7 +33,7 @@ func (s *Service) store(app *apps.App) (*install.Store, error) {
 	if s.shelves.closed {
 		return nil, context.Canceled
 	}
-	st, err := install.Open(s.config.Dirs.Shelf(app.Bundle.Group, app.ID()), install.Options{FS: s.config.FS})
+	st, err := s.openShelf(app)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +42,18 @@ func (s *Service) store(app *apps.App) (*install.Store, error) {
 	}
 	s.shelves.apps[app.ID()] = st
 	return st, nil
+}
+
+// openShelf waits, as take does for the service's own lock, for a process that was being
+// started by a service that has just ended: it holds what that held until it has become
+// another program.
+func (s *Service) openShelf(app *apps.App) (*install.Store, error) {
+	for end := time.Now().Add(takeover); ; time.Sleep(20 * time.Millisecond) {
+		st, err := install.Open(s.config.Dirs.Shelf(app.Bundle.Group, app.ID()), install.Options{FS: s.config.FS})
+		if !errors.Is(err, fsx.ErrLocked) || time.Now().After(end) {
+			return st, err
+		}
+	}
 }
 
 // close lets go of one app's shelf.
