@@ -20,13 +20,17 @@ func TestAStartSweepsFilesThatNoDownloadNeeds(t *testing.T) {
 	for _, path := range stray {
 		w.write(path, []byte("bytes"), 0o600)
 	}
+	beside := filepath.Join(w.dirs.Partial(group, id), filepath.Base(kept)+".archive")
+	w.write(beside, []byte("bytes"), 0o600)
 	w.start()
 	for _, path := range stray {
 		if _, err := os.Stat(path); err == nil {
 			t.Errorf("%s is still there", path)
 		}
 	}
-	if _, err := os.Stat(kept); err != nil {
-		t.Error(err)
+	for _, path := range []string{kept, beside} {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
 	}
 }
