@@ -82,6 +82,9 @@ func pageCommand(ts *testscript.TestScript, _ bool, args []string) {
 
 func onThisMachine(ts *testscript.TestScript, text string) string {
 	text = strings.ReplaceAll(text, "https://assets.example.org", worldOf(ts).server.URL)
+	if serving := ts.Getenv("SERVE"); serving != "" {
+		text = strings.ReplaceAll(text, "http://127.0.0.1:8765", serving)
+	}
 	return strings.ReplaceAll(text, `"assets.example.org"`, `"127.0.0.1"`)
 }
 
@@ -93,7 +96,7 @@ var exitLine = regexp.MustCompile(`(?m)^\[exit code (\d+)\]\n`)
 // prints SHOWN COMMAND: run a command of the page and hold it to what it shows: both
 // outputs, a line "^C" that interrupts it, and a line "[exit code N]" when it is not 0.
 func printsCommand(ts *testscript.TestScript, _ bool, args []string) {
-	shown, command, code := ts.ReadFile(args[0]), args[1], "0"
+	shown, command, code := onThisMachine(ts, ts.ReadFile(args[0])), onThisMachine(ts, args[1]), "0"
 	if m := exitLine.FindStringSubmatch(shown); m != nil {
 		code, shown = m[1], exitLine.ReplaceAllString(shown, "")
 	}
@@ -106,9 +109,7 @@ func printsCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LARDER_DATA", "DBUS_SYSTEM_BUS_ADDRESS", "URL"} {
-		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
-	}
+	cmd.Env = scriptEnv(ts)
 	out, _ := cmd.CombinedOutput()
 	if got := fmt.Sprint(cmd.ProcessState.ExitCode()); got != code {
 		ts.Fatalf("%s: exit code %s, the page says %s\n%s", command, got, code, out)
@@ -117,6 +118,14 @@ func printsCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s prints\n%s\nthe page says\n%s", command, out, shown)
 	}
 	ts.Logf("$ %s\n%s", command, out)
+}
+
+// scriptEnv is the environment of what a script runs.
+func scriptEnv(ts *testscript.TestScript) (env []string) {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "LARDER_DATA", "DBUS_SYSTEM_BUS_ADDRESS", "URL"} {
+		env = append(env, name+"="+ts.Getenv(name))
+	}
+	return env
 }
 
 // matches compares output with what a page shows of it: white space as it comes,

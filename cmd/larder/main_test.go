@@ -50,6 +50,7 @@ func runScripts(t *testing.T, dir string) {
 			"crash": crashCommand, "jsonkeys": jsonKeysCommand, "nofiles": noFilesCommand,
 			"page": pageCommand, "prints": printsCommand, "loader": loaderCommand,
 			"sell": sellCommand, "publish": publishCommand,
+			"serving": servingCommand, "interrupt": interruptCommand, "tells": tellsCommand, "get": getCommand,
 		},
 	})
 }
@@ -95,6 +96,7 @@ type world struct {
 	files     map[string]int64 // sizes of what is served
 	held      map[string]chan struct{}
 	packs     []asset.Pack // on sale
+	serving   *exec.Cmd    // "larder serve", while it runs
 }
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }

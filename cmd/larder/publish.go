@@ -108,13 +108,7 @@ func (c *cli) publish(cmd *cobra.Command, o publish.Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.Scratch)) }()
-	bar := func(what string) func(string, int64) (func(int), func()) {
-		return func(_ string, total int64) (func(int), func()) {
-			g := c.gauge(what, total)
-			return g.add, g.end
-		}
-	}
-	o.Events = publish.Events{Building: bar("packing"), Uploading: bar("uploading")}
+	o.Events = publish.Events{Building: c.bar("packing"), Uploading: c.bar("uploading")}
 	done, err := publish.Publish(cmd.Context(), o)
 	if err != nil {
 		return err

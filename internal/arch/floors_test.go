@@ -20,7 +20,7 @@ var floors = [][]string{
 	{"bench/corpus", "bench/meter"},
 	{"internal/autostart", "internal/desktop"},
 	{"internal/demo"},
-	{"internal/service", "internal/host"}, // what a device knows of a host came over HTTP
+	{"internal/service", "internal/host", "internal/serve"}, // what a device knows of a host came over HTTP
 	{"internal/publish"},
 	{"internal/packing", "internal/depot", "internal/patching", "internal/chart"}, // files to packs; scripts of Steam; what updates cost; drawn
 	{"internal/dispatch", "internal/courier"},                                     // run the queue; talk to extensions

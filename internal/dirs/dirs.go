@@ -78,6 +78,9 @@ func (d Dirs) LockFile() string { return filepath.Join(d.Data, "service.lock") }
 // Log receives what a service that was started by the CLI would print.
 func (d Dirs) Log() string { return filepath.Join(d.Data, "service.log") }
 
+// Authority holds the certificate authority of "larder serve --https".
+func (d Dirs) Authority() string { return filepath.Join(d.Data, "authority") }
+
 // OwnerSocket is the address of the person's own tools: CLI and stores.
 func (d Dirs) OwnerSocket() string { return filepath.Join(d.Run, "owner.sock") }
 

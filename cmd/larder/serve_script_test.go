@@ -1,0 +1,93 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// serving ARGS...: run "larder serve" beside the script; $SERVE is its URL and
+// serve.log what it tells. It replaces one that runs already.
+func servingCommand(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	w.endServing()
+	cmd := exec.Command(lookPath(ts, "larder"), append([]string{"serve", "--json"}, args...)...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), scriptEnv(ts)
+	log, err := os.Create(ts.MkAbs("serve.log"))
+	ts.Check(err)
+	defer log.Close()
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	w.serving = cmd
+	ts.Defer(w.endServing)
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		ts.Fatalf("it does not serve: %v\n%s", err, ts.ReadFile("serve.log"))
+	}
+	var at served
+	ts.Check(json.Unmarshal(line, &at))
+	ts.Check(os.WriteFile(ts.MkAbs("serve.json"), line, 0o644))
+	ts.Setenv("SERVE", at.URL)
+}
+
+func lookPath(ts *testscript.TestScript, name string) string {
+	file, err := exec.LookPath(name)
+	ts.Check(err)
+	return file
+}
+
+func (w *world) endServing() {
+	if w.serving != nil {
+		_ = w.serving.Process.Kill()
+		_ = w.serving.Wait()
+		w.serving = nil
+	}
+}
+
+// interrupt: end what serves as Ctrl-C does; it must go well.
+func interruptCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	w := worldOf(ts)
+	ts.Check(w.serving.Process.Signal(syscall.SIGINT))
+	ts.Check(w.serving.Wait())
+	w.serving = nil
+}
+
+// tells PATTERN: wait until a line of serve.log matches.
+func tellsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile("(?m)" + args[0])
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if want.MatchString(ts.ReadFile("serve.log")) {
+			return
+		}
+	}
+	ts.Fatalf("nothing that it tells matches %q\n%s", args[0], ts.ReadFile("serve.log"))
+}
+
+// get STATUS URL FILE: fetch into a file. STATUS is "broken" for an answer that breaks off.
+func getCommand(ts *testscript.TestScript, _ bool, args []string) {
+	res, err := http.Get(args[1])
+	ts.Check(err)
+	body, err := io.ReadAll(res.Body)
+	got := strconv.Itoa(res.StatusCode)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		got = "broken"
+	}
+	if got != args[0] {
+		ts.Fatalf("%s: %s, want %s (%v)", args[1], got, args[0], err)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), body, 0o644))
+}
