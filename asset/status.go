@@ -85,13 +85,16 @@ type FenceGap struct {
 
 // AppStatus describes one app.
 type AppStatus struct {
-	ID        AppID            `json:"id"`
-	Version   string           `json:"version"` // CFBundleShortVersionString
-	Build     string           `json:"build"`   // CFBundleVersion
-	State     AppState         `json:"state"`
-	Paused    bool             `json:"paused"`
-	Gate      Gate             `json:"gate"`
+	ID      AppID    `json:"id"`
+	Version string   `json:"version"` // CFBundleShortVersionString
+	Build   string   `json:"build"`   // CFBundleVersion
+	State   AppState `json:"state"`
+	Paused  bool     `json:"paused"`
+	Gate    Gate     `json:"gate"`
+	// Signed says that the app takes only packs that its developer signed, and Signature by
+	// whom; nil until something was proved, and in events.
 	Signed    bool             `json:"signed"`
+	Signature *Signature       `json:"signature,omitempty"`
 	Downloads []DownloadStatus `json:"downloads"`
 	Packs     []PackStatus     `json:"packs"`
 	// What is left of the two allowances at this moment, in bytes (classic §2.6);
@@ -100,6 +103,15 @@ type AppStatus struct {
 	RestrictedEssentialDownloadSizeRemaining *int64 `json:"restrictedEssentialDownloadSizeRemaining,omitempty"`
 	// Check is set for apps with an extension, except in events.
 	Check *CheckStatus `json:"check,omitempty"`
+}
+
+// Signature is what was proved last of an app's site (doc/site-format.md). Keys are told by
+// the SHA-256 that TUF names them by.
+type Signature struct {
+	Publisher []string  `json:"publisher"` // keys that signed the pack versions
+	Release   []string  `json:"release"`   // keys that signed the manifest
+	Expires   time.Time `json:"expires"`   // until when changes are taken
+	Expired   bool      `json:"expired"`
 }
 
 // DownloadStatus describes one download. TotalBytes is 0 when unknown.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,9 +53,31 @@ func describe(a asset.AppStatus, socket string) []string {
 	}
 	t.add("essential", tally(a.Downloads, true))
 	t.add("other", tally(a.Downloads, false))
-	t.add("signed", map[bool]string{true: "yes", false: "no: trust in its content is trust in the connection"}[a.Signed])
+	t.add("signed", signed(a))
 	t.add("socket", socket)
 	return t.lines("")
+}
+
+// signed tells what an app's content is trusted by.
+func signed(a asset.AppStatus) string {
+	switch s := a.Signature; {
+	case !a.Signed:
+		return "no: trust in its content is trust in the connection"
+	case s == nil:
+		return "by its developer; nothing was proved yet"
+	case s.Expired:
+		return "by its developer until " + s.Expires.Format(time.DateOnly) + ", which is over: what is installed stays, and nothing new is taken"
+	default:
+		return fmt.Sprintf("by its developer (publisher %s, release %s), good until %s", beginnings(s.Publisher), beginnings(s.Release), s.Expires.Format(time.DateOnly))
+	}
+}
+
+func beginnings(keys []string) string {
+	var out []string
+	for _, k := range keys {
+		out = append(out, k[:min(8, len(k))])
+	}
+	return strings.Join(out, ", ")
 }
 
 // tally sums up the essential downloads, or the others.

@@ -144,7 +144,7 @@ func (c *cli) tellPublished(done *publish.Report) {
 		c.say("live in %s of %s at %s; %s uploaded", done.Context, done.App, done.Site, policy.Bytes(done.Uploaded))
 	}
 	if s := done.Signed; s != nil {
-		c.say("signed; devices follow it until %s", s.Expires)
+		c.say("signed; devices follow it until %s", s.Expires.Format(time.DateOnly))
 	} else if !done.DryRun {
 		c.note("nothing is signed: devices trust whoever delivers the site (larder keys init makes keys)")
 	}

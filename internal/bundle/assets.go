@@ -76,11 +76,6 @@ func (b *Bundle) readOwn(info dict) {
 	if strings.ContainsAny(b.HostURL, "?#") {
 		info.fault("LarderHostURL", info.text("LarderHostURL"), "it holds a query or a fragment", "end it with the host or a path")
 	}
-	if root, ok := info.string("LarderTrustedRoot"); ok {
-		b.TrustedRoot = root
-		info.faults.add(Fault{Code: asset.CodeSignature, File: info.file, Key: "LarderTrustedRoot", Value: info.text("LarderTrustedRoot"),
-			Problem: "signature verification is not built yet; such a bundle is refused", Mend: "leave it out to go without signatures"})
-	}
 	b.EssentialFailure = FailureOpen
 	if s, ok := info.string("LarderEssentialFailurePolicy"); ok {
 		switch p := FailurePolicy(s); p {

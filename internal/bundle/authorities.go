@@ -7,6 +7,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"larder/asset"
 )
 
 // The bounds of LarderCertificateAuthorities.
@@ -18,22 +20,8 @@ const (
 // readAuthorities reads the PEM file that LarderCertificateAuthorities names.
 func (b *Bundle) readAuthorities(root *os.Root, info dict) {
 	const key, mend = "LarderCertificateAuthorities", "name a file of the bundle with at most 16 certificates in PEM form"
-	name, ok := info.string(key)
+	data, name, ok := info.inside(root, asset.CodeConfiguration, key, mend)
 	if !ok {
-		return
-	}
-	at := path.Clean(strings.ReplaceAll(name, `\`, "/"))
-	if name == "" || path.IsAbs(at) || at == ".." || strings.HasPrefix(at, "../") {
-		info.fault(key, name, "it is not a path inside the bundle", mend)
-		return
-	}
-	data, err := readFile(root, at)
-	if err != nil {
-		info.fault(key, name, err.Error(), mend)
-		return
-	}
-	if len(data) > maxAuthoritiesSize {
-		info.fault(key, name, "the file is larger than 256 KiB", mend)
 		return
 	}
 	var out strings.Builder
@@ -60,4 +48,29 @@ func (b *Bundle) readAuthorities(root *os.Root, info dict) {
 		out.Write(pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes}))
 		data = rest
 	}
+}
+
+// inside reads the small file of the bundle that a key names; not ok when the key is
+// absent or the file has a fault.
+func (d dict) inside(root *os.Root, code asset.Code, key, mend string) (data []byte, name string, ok bool) {
+	name, ok = d.string(key)
+	if !ok {
+		return nil, "", false
+	}
+	wrong := func(problem string) ([]byte, string, bool) {
+		d.faults.add(Fault{Code: code, File: d.file, Key: key, Value: d.text(key), Problem: problem, Mend: mend})
+		return nil, name, false
+	}
+	at := path.Clean(strings.ReplaceAll(name, `\`, "/"))
+	if name == "" || path.IsAbs(at) || at == ".." || strings.HasPrefix(at, "../") {
+		return wrong("it is not a path inside the bundle")
+	}
+	data, err := readFile(root, at)
+	if err != nil {
+		return wrong(err.Error())
+	}
+	if len(data) > maxAuthoritiesSize {
+		return wrong("the file is larger than 256 KiB")
+	}
+	return data, name, true
 }

@@ -66,7 +66,7 @@ type Bundle struct {
 	HasManagedAssetPacks bool
 	UsesAppleHosting     bool
 	HostURL              string // LarderHostURL without a trailing slash
-	TrustedRoot          string // LarderTrustedRoot; always a fault for now
+	TrustedRoot          []byte // the file that LarderTrustedRoot names: packs must be signed below it; nil: none
 	EssentialFailure     FailurePolicy
 	FinishedFile         FinishedFilePolicy // "" in rows of an older Larder: FinishedKeep
 	// Authorities are the certificates of LarderCertificateAuthorities, in PEM: they
@@ -152,6 +152,7 @@ func check(dir string) (*Bundle, []Fault, error) {
 		b.Extension = ext
 		b.readAssets(info)
 		b.readAuthorities(root, info)
+		b.readRoot(root, info)
 	}
 	faults.append(later)
 	return b, faults.all(), nil

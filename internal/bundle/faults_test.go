@@ -152,9 +152,9 @@ func TestEachFaultNamesFileKeyValueAndMend(t *testing.T) {
 			o["LarderHostURL"] = "https://host.example/a?b=c"
 		}, []string{
 			`Info.json: LarderHostURL "https://host.example/a…": it holds a query or a fragment; end it with the host or a path`,
-			`Info.json: LarderTrustedRoot "trust/root.json": signature verification is not built yet; such a bundle is refused; leave it out to go without signatures`,
 			`Info.json: LarderEssentialFailurePolicy "waits": it is not a policy; did you mean wait?`,
 			`Info.json: LarderFinishedFilePolicy "Strict": it is not a policy; did you mean strict?`,
+			`Info.json: LarderTrustedRoot "trust/root.json": it cannot be read: no such file or directory; name the root.json that "larder keys init" made, copied into the bundle`,
 		}},
 	}
 	for name, c := range cases {

@@ -111,8 +111,13 @@ func (d Dirs) Offer(g asset.GroupID, id asset.AppID) string {
 	return filepath.Join(d.Data, "groups", string(g), "offer", string(id))
 }
 
+// Trust holds what of an app's site was proved to be signed.
+func (d Dirs) Trust(g asset.GroupID, id asset.AppID) string {
+	return filepath.Join(d.Data, "groups", string(g), "trust", string(id))
+}
+
 // Kinds names the folders of a group that have one folder for each app.
-func Kinds() []string { return []string{"inbox", "partial", "shelf", "offer"} }
+func Kinds() []string { return []string{"inbox", "partial", "shelf", "offer", "trust"} }
 
 // Shelf holds the installed packs of one app (doc/shelf-format.md). It is on the
 // file system of the inbox.

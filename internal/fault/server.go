@@ -102,7 +102,7 @@ func (s *Server) Put(path string, f File) {
 	s.Handle(path, &fileHandler{server: s, file: f, script: faulty.New(faults, 0)})
 }
 
-// Handle serves h at path.
+// Handle serves h at path, and below it if it ends with a slash.
 func (s *Server) Handle(path string, h http.Handler) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,6 +134,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.log = append(s.log, e)
 	h := s.handlers[r.URL.Path]
+	for below, other := range s.handlers {
+		if h == nil && strings.HasSuffix(below, "/") && strings.HasPrefix(r.URL.Path, below) {
+			h = other
+		}
+	}
 	s.mu.Unlock()
 	if h == nil {
 		h = http.NotFoundHandler()

@@ -131,6 +131,7 @@ func (s *Service) Uninstall(ctx context.Context, id asset.AppID) error {
 	s.processes.refuse(id)
 	s.rounds.end(id, changes{}, cancelledError(string(id)))
 	s.catalogue.forget(id)
+	s.signatures.forget(id)
 	if err := s.shelves.close(id); err != nil {
 		s.config.Log.Warn("closing a shelf failed", "app", id, "error", err)
 	}

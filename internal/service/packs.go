@@ -16,7 +16,6 @@ import (
 	"larder/internal/policy"
 	"larder/internal/queue"
 	"larder/internal/reconcile"
-	"larder/internal/site"
 )
 
 // requestLook is a round that fetches the manifest and does nothing else.
@@ -66,7 +65,7 @@ func (s *Service) decideOn(ctx context.Context, app *apps.App, row queue.Entry) 
 	if err != nil {
 		return changes{}, err
 	}
-	m, err := site.Read(text, row.URL)
+	m, err := s.read(ctx, app, row, text)
 	if err != nil {
 		return changes{}, err
 	}
@@ -144,6 +143,9 @@ func candidates(steps []reconcile.Step) (out []courier.Candidate) {
 func (s *Service) stockPack(tx *db.Tx, id asset.AppID, p asset.Pack, essential bool) (bool, error) {
 	app, err := apps.Get(tx, id)
 	if err != nil {
+		return false, err
+	}
+	if err := s.current(&app); err != nil {
 		return false, err
 	}
 	now := time.Now()

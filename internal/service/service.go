@@ -109,6 +109,7 @@ type Service struct {
 	catalogue  catalogue
 	rounds     rounds
 	shelves    shelves
+	signatures signatures
 
 	wake    chan struct{} // one slot: something changed
 	disk    chan bool     // one slot: look at the free space; true: whatever was found before

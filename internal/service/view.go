@@ -52,7 +52,7 @@ func (s *Service) one(ctx context.Context, id asset.AppID) (asset.AppStatus, err
 
 func appStatus(app *apps.App) asset.AppStatus {
 	return asset.AppStatus{ID: app.ID(), Version: app.Bundle.Version.String(), Build: app.Bundle.Build, State: app.Life.Phase, Paused: app.Life.Paused,
-		Gate: app.Life.Gate, Downloads: []asset.DownloadStatus{}, Packs: []asset.PackStatus{}}
+		Gate: app.Life.Gate, Signed: app.Bundle.TrustedRoot != nil, Downloads: []asset.DownloadStatus{}, Packs: []asset.PackStatus{}}
 }
 
 func (s *Service) describe(tx *db.Tx, app *apps.App) (asset.AppStatus, error) {
@@ -66,6 +66,9 @@ func (s *Service) describe(tx *db.Tx, app *apps.App) (asset.AppStatus, error) {
 	}
 	if err == nil {
 		st.Check, err = s.checkStatus(tx, app)
+	}
+	if err == nil {
+		st.Signature, err = s.signature(app)
 	}
 	if err == nil {
 		var left apps.Allowances

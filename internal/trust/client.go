@@ -30,7 +30,8 @@ type Fetcher interface {
 	Fetch(ctx context.Context, name string, limit int64, validator string) (Document, error)
 }
 
-// Client checks one app's site on a device. All fields are required. One call at a time.
+// Client checks one app's site on a device. All fields but Offer are required. One call at
+// a time.
 type Client struct {
 	Anchor  []byte // the root in the app's bundle
 	Context string // release context
@@ -38,6 +39,8 @@ type Client struct {
 	Disk    fsx.FS
 	Fetcher Fetcher
 	Now     func() time.Time
+	// Offer is a manifest at hand: if it is the signed one, it need not be fetched. Optional.
+	Offer []byte
 }
 
 // Refresh asks the site for what is new and proves it. When nothing is, that takes
@@ -164,7 +167,7 @@ func (c *Client) signed(t *trustedmetadata.TrustedMetadata, rec *record) Signed 
 		ends = append(ends, t.Targets[string(r)].Signed.Expires)
 	}
 	end := slices.MinFunc(ends, time.Time.Compare)
-	s := Signed{Root: t.Root.Signed.Version, Expires: end.UTC().Format(time.RFC3339), Expired: !end.After(c.now(rec))}
+	s := Signed{Root: t.Root.Signed.Version, Expires: end.UTC(), Expired: !end.After(c.now(rec))}
 	for _, d := range t.Targets[string(RoleTargets)].Signed.Delegations.Roles {
 		switch Role(d.Name) {
 		case RolePublisher:

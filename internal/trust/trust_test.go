@@ -3,6 +3,7 @@ package trust
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"larder/asset"
@@ -54,6 +55,26 @@ func TestAnUpdateCostsLittleMetadata(t *testing.T) {
 	if p.Signed.Bytes > 10<<10 {
 		t.Errorf("an update of one pack took %d bytes of metadata", p.Signed.Bytes)
 	}
+}
+
+func TestAManifestAtHandIsNotFetchedAgain(t *testing.T) {
+	w := newWorld(t)
+	c := w.client()
+	c.Offer = manifest(1)
+	_, err := c.Refresh(context.Background())
+	w.ok(err)
+	w.has(1)
+	for _, name := range w.site.asked {
+		if strings.Contains(name, "manifest") {
+			t.Errorf("the device asked for %s", name)
+		}
+	}
+	w.publish(2)
+	c = w.client()
+	c.Offer = manifest(66)
+	_, err = c.Refresh(context.Background())
+	w.ok(err)
+	w.has(2)
 }
 
 func TestTheReleaseKeyAloneCanRelease(t *testing.T) {

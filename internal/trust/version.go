@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
@@ -79,12 +80,12 @@ type Proven struct {
 
 // Signed describes the signatures, for status and logs.
 type Signed struct {
-	Root      int64    `json:"root"`      // version of the root in force
-	Publisher []string `json:"publisher"` // key IDs that signed the pack versions
-	Release   []string `json:"release"`   // key IDs that signed the manifest
-	Expires   string   `json:"expires"`   // when changes stop, RFC 3339
-	Expired   bool     `json:"expired"`
-	Bytes     int64    `json:"bytes"` // of metadata that the last check fetched, the manifest not among them
+	Root      int64     `json:"root"`      // version of the root in force
+	Publisher []string  `json:"publisher"` // key IDs that signed the pack versions
+	Release   []string  `json:"release"`   // key IDs that signed the manifest
+	Expires   time.Time `json:"expires"`   // when changes stop
+	Expired   bool      `json:"expired"`
+	Bytes     int64     `json:"bytes"` // of metadata that the last check fetched, the manifest not among them
 }
 
 // Vouch accepts a pack version that a manifest names if the publisher signed

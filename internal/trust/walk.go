@@ -291,6 +291,10 @@ func (w *walk) manifest() error {
 	if old := w.rec.Manifests[context]; old != nil && target.VerifyLengthHashes(old) == nil {
 		return nil
 	}
+	if offer := w.client.Offer; offer != nil && target.VerifyLengthHashes(offer) == nil {
+		w.rec.Manifests[context] = offer
+		return nil
+	}
 	name := ManifestFile(context, [32]byte(hash))
 	d, err := w.client.Fetcher.Fetch(w.ctx, name, target.Length, "")
 	if err != nil {

@@ -1,0 +1,151 @@
+package service
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"net/url"
+	"sync"
+	"time"
+
+	"larder/asset"
+	"larder/internal/apps"
+	"larder/internal/queue"
+	"larder/internal/site"
+	"larder/internal/trust"
+)
+
+// signatures keeps, per signed app, what was proved last. The record on the disk is
+// the truth.
+type signatures struct {
+	mu   sync.Mutex
+	apps map[asset.AppID]*trust.Signed
+}
+
+func (x *signatures) keep(id asset.AppID, s *trust.Signed) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.apps == nil {
+		x.apps = map[asset.AppID]*trust.Signed{}
+	}
+	x.apps[id] = s
+}
+
+func (x *signatures) forget(id asset.AppID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.apps, id)
+}
+
+// read gives the manifest in a document that was fetched. Where the bundle has a root, it
+// is the one that the app's developer signed, and names only pack versions that were
+// signed too; what the site has instead is not looked at.
+func (s *Service) read(ctx context.Context, app *apps.App, row queue.Entry, text []byte) (*asset.DownloadManifest, error) {
+	if app.Bundle.TrustedRoot == nil {
+		return site.Read(text, row.URL)
+	}
+	c := s.verifier(app, siteOf{s, app, row})
+	c.Offer = text
+	proven, err := c.Refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m, err := site.Read(proven.Manifest, row.URL)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range m.Packs {
+		v, err := signedVersion(p)
+		if err == nil {
+			err = proven.Vouch(v)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	s.signatures.keep(app.ID(), &proven.Signed)
+	return m, nil
+}
+
+func (s *Service) verifier(app *apps.App, from trust.Fetcher) *trust.Client {
+	return &trust.Client{Anchor: app.Bundle.TrustedRoot, Context: app.Context, Dir: s.config.Dirs.Trust(app.Bundle.Group, app.ID()),
+		Disk: s.config.FS, Fetcher: from, Now: time.Now}
+}
+
+func signedVersion(p asset.Pack) (trust.Version, error) {
+	v := trust.Version{ID: string(p.ID), Version: p.Version, IndexSize: p.IndexSize}
+	content, err1 := hex.DecodeString(p.Content)
+	index, err2 := hex.DecodeString(p.Index)
+	if err1 != nil || err2 != nil || len(content) != len(v.Content) || len(index) != len(v.Index) {
+		return v, &asset.Error{Code: asset.CodeSignature, Op: "verify site", Subject: string(p.ID), Message: "the manifest does not name the pack's content and index, so no signature can",
+			Help: "publish the pack with \"larder publish\""}
+	}
+	copy(v.Content[:], content)
+	copy(v.Index[:], index)
+	return v, nil
+}
+
+// siteOf fetches what lies beside an app's manifest on its site.
+type siteOf struct {
+	s   *Service
+	app *apps.App
+	row queue.Entry
+}
+
+// Fetch implements trust.Fetcher.
+func (f siteOf) Fetch(ctx context.Context, name string, limit int64, validator string) (trust.Document, error) {
+	base, err := url.Parse(f.row.URL)
+	if err != nil {
+		return trust.Document{}, err
+	}
+	at := base.ResolveReference(&url.URL{Path: "../" + name})
+	d, err := f.s.dispatcher.Document(ctx, f.app, f.row, at.String(), limit, validator)
+	return trust.Document{Bytes: d.Bytes, Validator: d.Validator, Unchanged: d.Unchanged}, err
+}
+
+// signed tells how an app's packs are signed; nil when they need not be, or nothing was
+// proved yet.
+func (s *Service) signed(app *apps.App) (*trust.Signed, error) {
+	if app.Bundle.TrustedRoot == nil {
+		return nil, nil
+	}
+	s.signatures.mu.Lock()
+	known := s.signatures.apps[app.ID()]
+	s.signatures.mu.Unlock()
+	if known == nil {
+		proven, err := s.verifier(app, nil).Known()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		known = &proven.Signed
+		s.signatures.keep(app.ID(), known)
+	}
+	now := *known
+	now.Expired = now.Expired || !time.Now().Before(now.Expires)
+	return &now, nil
+}
+
+// current refuses a change of an app's packs whose signatures have expired: who keeps
+// news from a device may not make it take old content.
+func (s *Service) current(app *apps.App) error {
+	signed, err := s.signed(app)
+	if err != nil || signed == nil || !signed.Expired {
+		return err
+	}
+	return &asset.Error{Code: asset.CodeExpiredMetadata, Op: "stock asset pack", Subject: string(app.ID()),
+		Message: "what its developer signed was good until " + signed.Expires.Format(time.DateOnly),
+		Help:    "what is installed stays in use. The developer must publish again or refresh the site's timestamp; if this device's clock is wrong, set it"}
+}
+
+// signature is signed in the words of the API.
+func (s *Service) signature(app *apps.App) (*asset.Signature, error) {
+	known, err := s.signed(app)
+	if err != nil || known == nil {
+		return nil, err
+	}
+	return &asset.Signature{Publisher: known.Publisher, Release: known.Release, Expires: known.Expires, Expired: known.Expired}, nil
+}
