@@ -32,6 +32,9 @@ func (m *DownloadManager) control(ctx context.Context, req localapi.ControlReque
 		return err
 	}
 	if err := m.api.AcquireControl(ctx, session, req); err != nil {
+		if ctx.Err() != nil {
+			_ = m.api.ReleaseControl(m.ctx, session) // nobody waits here any more
+		}
 		return err
 	}
 	defer m.api.ReleaseControl(m.ctx, session) // the end of the session frees it as well

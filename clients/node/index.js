@@ -95,17 +95,23 @@ export class DownloadManager {
   }
 
   async withExclusiveControl(f, { before, signal } = {}) {
-    const { name } = await this.#inSession('control', { deadline: before?.toISOString() }, signal);
+    try {
+      await this.#inSession('control', { deadline: before?.toISOString() }, signal);
+    } catch (error) {
+      if (signal?.aborted) await this.#release(); // nobody waits here any more
+      throw error;
+    }
     try {
       return await f();
     } finally {
-      await this.#release(name);
+      await this.#release();
     }
   }
 
   // The session's end frees the lock as well, so a failure changes nothing.
-  async #release(name) {
-    await this.#call('DELETE', `/v1/session/${name}/control`).catch(() => {});
+  async #release() {
+    const session = await this.#session?.catch(() => {});
+    if (session) await this.#call('DELETE', `/v1/session/${session.name}/control`).catch(() => {});
   }
 
   events({ signal } = {}) {

@@ -2,6 +2,7 @@ package apps
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type line struct {
 type waiter struct {
 	owner any
 	turn  chan struct{}
+	gone  chan struct{} // its owner gave up
 }
 
 // Acquire waits for the lock until deadline; a zero deadline waits for ever, one
@@ -47,7 +49,7 @@ func (l *Locks) Acquire(ctx context.Context, app asset.AppID, owner any, deadlin
 		l.mu.Unlock()
 		return nil
 	}
-	w := &waiter{owner: owner, turn: make(chan struct{})}
+	w := &waiter{owner: owner, turn: make(chan struct{}), gone: make(chan struct{})}
 	q.queue = append(q.queue, w)
 	l.mu.Unlock()
 
@@ -59,6 +61,8 @@ func (l *Locks) Acquire(ctx context.Context, app asset.AppID, owner any, deadlin
 	select {
 	case <-w.turn:
 		return nil
+	case <-w.gone:
+		return lockError(app, "its caller gave up waiting", "ask again")
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
@@ -72,23 +76,46 @@ func (l *Locks) Acquire(ctx context.Context, app asset.AppID, owner any, deadlin
 	return nil // its turn came at the last moment
 }
 
-// Release gives the lock to the next in line.
+// Release gives the lock to the next in line. An owner that waits leaves the line:
+// its caller may be gone without our knowing it yet, and would get the lock for nobody.
 func (l *Locks) Release(app asset.AppID, owner any) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	q := l.apps[app]
+	waited := q != nil && q.leave(owner)
 	if q == nil || q.holder != owner {
+		if waited {
+			return nil
+		}
 		return lockError(app, "this process does not hold it", "acquire it first")
 	}
 	l.pass(app, q)
 	return nil
 }
 
+// leave takes an owner out of the line.
+func (q *line) leave(owner any) (waited bool) {
+	q.queue = slices.DeleteFunc(q.queue, func(w *waiter) bool {
+		if w.owner != owner {
+			return false
+		}
+		waited = true
+		close(w.gone)
+		return true
+	})
+	return waited
+}
+
 // Free lets go of whatever owner holds of app.
 func (l *Locks) Free(app asset.AppID, owner any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if q := l.apps[app]; q != nil && q.holder == owner {
+	q := l.apps[app]
+	if q == nil {
+		return
+	}
+	q.leave(owner)
+	if q.holder == owner {
 		l.pass(app, q)
 	}
 }

@@ -36,6 +36,26 @@ func TestLockIsFirstComeFirstServed(t *testing.T) {
 	})
 }
 
+func TestAWaiterThatGaveUpIsPassedOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l Locks
+		l.Acquire(t.Context(), "a", 1, time.Time{})
+		got := make(chan error, 1)
+		go func() { got <- l.Acquire(t.Context(), "a", 2, time.Time{}) }() // its caller is gone, and we do not know it
+		synctest.Wait()
+		if err := l.Release("a", 2); err != nil {
+			t.Errorf("a waiter may not leave: %v", err)
+		}
+		if err := <-got; asset.CodeOf(err) != asset.CodeState {
+			t.Errorf("who left was told %v", err)
+		}
+		l.Release("a", 1)
+		if err := l.Acquire(t.Context(), "a", 2, time.Now()); err != nil {
+			t.Errorf("the lock went to nobody: %v", err)
+		}
+	})
+}
+
 func TestLockRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l Locks
