@@ -14,8 +14,9 @@ import (
 // never run at once.
 const perApp = 8
 
-// candidates gives the downloads that may run now, and when the next one may.
-func (d *Dispatcher) candidates(tx *db.Tx, now time.Time) (map[asset.AppID][]policy.Item, map[string]started, time.Time, error) {
+// candidates gives the downloads that may run now, and when the next one may. fronts are
+// those in the foreground, as known before tx began: one that came since has no row in it.
+func (d *Dispatcher) candidates(tx *db.Tx, now time.Time, fronts []string) (map[asset.AppID][]policy.Item, map[string]started, time.Time, error) {
 	ids, err := queue.Apps(tx)
 	if err != nil || len(ids) == 0 {
 		return nil, nil, time.Time{}, err
@@ -44,7 +45,7 @@ func (d *Dispatcher) candidates(tx *db.Tx, now time.Time) (map[asset.AppID][]pol
 		if err != nil {
 			return nil, nil, next, err
 		}
-		if found, err = d.withFront(tx, id, found); err != nil {
+		if found, err = d.withFront(tx, id, found, fronts); err != nil {
 			return nil, nil, next, err
 		}
 		// Places on other hosts must not stay empty because the first few share one.
@@ -75,8 +76,8 @@ func (d *Dispatcher) candidates(tx *db.Tx, now time.Time) (map[asset.AppID][]pol
 
 // withFront adds an app's foreground downloads to those found: they come first
 // whatever their place in the queue.
-func (d *Dispatcher) withFront(tx *db.Tx, app asset.AppID, found []queue.Entry) ([]queue.Entry, error) {
-	for _, id := range d.running.fronts() {
+func (d *Dispatcher) withFront(tx *db.Tx, app asset.AppID, found []queue.Entry, fronts []string) ([]queue.Entry, error) {
+	for _, id := range fronts {
 		e, err := queue.Get(tx, id)
 		switch {
 		case asset.CodeOf(err) == asset.CodeDownloadDoesNotExist:

@@ -121,6 +121,7 @@ func (d *Dispatcher) Pass(ctx context.Context) (time.Time, error) {
 	var ready map[asset.AppID][]policy.Item
 	var entries map[string]started
 	var next time.Time
+	fronts := d.running.fronts()
 	err := d.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		if err := d.stopOrphans(tx); err != nil {
 			return err
@@ -128,7 +129,7 @@ func (d *Dispatcher) Pass(ctx context.Context) (time.Time, error) {
 		if err := d.stopHeld(tx, now); err != nil {
 			return err
 		}
-		ready, entries, next, err = d.candidates(tx, now)
+		ready, entries, next, err = d.candidates(tx, now, fronts)
 		return err
 	})
 	if err != nil {
