@@ -21,6 +21,7 @@ const (
 	rightEdge  = 90
 	head       = 46
 	gap        = 26
+	foot       = 24
 )
 
 // drawn are the peers in the picture.
@@ -54,8 +55,8 @@ func draw(all []results) []byte {
 
 	var s bytes.Buffer
 	width := labelWidth + plotWidth + rightEdge
-	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="11">`+"\n", width, height+10, width, height+10)
-	fmt.Fprintf(&s, `<rect width="%d" height="%d" rx="6" fill="#ffffff"/>`+"\n", width, height+10)
+	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" font-family="system-ui, sans-serif" font-size="11">`+"\n", width, height+foot, width, height+foot)
+	fmt.Fprintf(&s, `<rect width="%d" height="%d" rx="6" fill="#ffffff"/>`+"\n", width, height+foot)
 	text(&s, 12, 18, "start", "#1f2933", "bold", "Bytes a device fetches for an update (logarithmic; shorter is better)")
 	for p := from; p <= to; p++ {
 		at := x(math.Pow(10, p))
@@ -86,7 +87,7 @@ func draw(all []results) []byte {
 		}
 		y += 8
 	}
-	text(&s, 12, float64(height)+3, "start", "#66727d", "normal", "* figure of the literature, not measured by this program")
+	text(&s, 12, float64(height)+14, "start", "#66727d", "normal", "* figure of the literature, not measured by this program")
 	s.WriteString("</svg>\n")
 	return s.Bytes()
 }
