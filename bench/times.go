@@ -151,6 +151,9 @@ func (b *bench) applyTime(ctx context.Context, p corpus.Pair, bed *peer.Bed) (er
 	b.add(figure{ID: "P8", Corpus: p.Name, What: "bytes written / bytes of changed files", Ours: float64(a.Written), Peer: float64(changed), Unit: "bytes",
 		Against: "changed files", Ratio: float64(a.Written) / float64(changed), Target: 1.1, Command: command + " (wchar of /proc/self/io)",
 		Note: fmt.Sprintf("planned %d", a.Plan.Write)})
+	if !b.wants("P7") {
+		return nil
+	}
 	f := figure{ID: "P7", Corpus: p.Name, What: "apply, CPU", Ours: meter.Median(cpu), Unit: "s", Pairs: len(cpu), RSS: rss, Limit: 128 << 20, Command: command}
 	peers, err := b.costs(ctx, bed)
 	if err != nil {
