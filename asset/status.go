@@ -93,10 +93,13 @@ type AppStatus struct {
 	Gate    Gate     `json:"gate"`
 	// Signed says that the app takes only packs that its developer signed, and Signature by
 	// whom; nil until something was proved, and in events.
-	Signed    bool             `json:"signed"`
-	Signature *Signature       `json:"signature,omitempty"`
-	Downloads []DownloadStatus `json:"downloads"`
-	Packs     []PackStatus     `json:"packs"`
+	Signed    bool       `json:"signed"`
+	Signature *Signature `json:"signature,omitempty"`
+	// URLOverride is the base URL from which manifest and packs come at present in
+	// place of their own servers; empty in life.
+	URLOverride string           `json:"urlOverride,omitempty"`
+	Downloads   []DownloadStatus `json:"downloads"`
+	Packs       []PackStatus     `json:"packs"`
 	// What is left of the two allowances at this moment, in bytes (classic §2.6);
 	// nil when the app is unrestricted, and in events.
 	RestrictedDownloadSizeRemaining          *int64 `json:"restrictedDownloadSizeRemaining,omitempty"`

@@ -5,12 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"larder/asset"
 	"larder/internal/localapi"
 )
 
 func (c *cli) appInstallCommand() *cobra.Command {
 	var release string
-	var wait bool
+	var wait, clearOverride bool
+	var override string
 	var entry menu
 	cmd := &cobra.Command{
 		Use: "install BUNDLE", Short: "Install an app from its bundle and begin to stock it", Args: takes(1, 1),
@@ -19,7 +21,11 @@ What is essential is fetched first; "larder launch" waits for it. With --wait th
 command does, and fails when the app opens for another reason than being ready.
 
 On Linux the app gets an entry in the desktop's menu that runs "larder launch ID"; with
---data or LARDER_DATA only when --desktop-entry asks for it.`,
+--data or LARDER_DATA only when --desktop-entry asks for it.
+
+With --url-override manifest and packs come from a server of yours ("larder serve") in place of
+their own. Said of an app that is installed already, it changes that alone, and has the app check
+for new content at once; so does --clear-url-override, which ends it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch release {
 			case localapi.ContextInternal, localapi.ContextExternal, localapi.ContextProduction:
@@ -29,15 +35,26 @@ On Linux the app gets an entry in the desktop's menu that runs "larder launch ID
 			if entry.want && entry.refuse {
 				return wrongUse(cmd, "--desktop-entry and --no-desktop-entry exclude each other")
 			}
+			request := localapi.InstallRequest{Context: release}
+			switch changed := cmd.Flags().Changed("url-override"); {
+			case changed && clearOverride:
+				return wrongUse(cmd, "--url-override and --clear-url-override exclude each other")
+			case changed || clearOverride:
+				if err := asset.CheckURLOverride(override); err != nil {
+					return err
+				}
+				request.URLOverride = &override
+			}
 			dir, err := filepath.Abs(args[0])
 			if err != nil {
 				return err
 			}
+			request.Bundle = dir
 			api, err := c.service(cmd.Context())
 			if err != nil {
 				return err
 			}
-			app, err := api.Install(cmd.Context(), localapi.InstallRequest{Bundle: dir, Context: release})
+			app, err := api.Install(cmd.Context(), request)
 			if err != nil {
 				return err
 			}
@@ -54,6 +71,8 @@ On Linux the app gets an entry in the desktop's menu that runs "larder launch ID
 		},
 	}
 	cmd.Flags().StringVar(&release, "context", localapi.ContextProduction, "release `CONTEXT`: internal, external or production")
+	cmd.Flags().StringVar(&override, "url-override", "", "have manifest and packs come from `URL`: scheme, host and port")
+	cmd.Flags().BoolVar(&clearOverride, "clear-url-override", false, "have them come from their own servers again")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the app may be launched")
 	cmd.Flags().BoolVar(&entry.want, "desktop-entry", false, "write a menu entry, also with --data (Linux)")
 	cmd.Flags().BoolVar(&entry.refuse, "no-desktop-entry", false, "write no menu entry")

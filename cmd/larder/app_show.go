@@ -54,6 +54,9 @@ func describe(a asset.AppStatus, socket string) []string {
 	t.add("essential", tally(a.Downloads, true))
 	t.add("other", tally(a.Downloads, false))
 	t.add("signed", signed(a))
+	if a.URLOverride != "" {
+		t.add("override", overridden(a))
+	}
 	t.add("socket", socket)
 	return t.lines("")
 }
@@ -78,6 +81,11 @@ func beginnings(keys []string) string {
 		out = append(out, k[:min(8, len(k))])
 	}
 	return strings.Join(out, ", ")
+}
+
+// overridden tells that an app is not served as in life, so that nobody forgets it.
+func overridden(a asset.AppStatus) string {
+	return "manifest and packs come from " + redacted(a.URLOverride) + " (\"larder settings set --app " + string(a.ID) + " urlOverride off\" ends it)"
 }
 
 // tally sums up the essential downloads, or the others.

@@ -37,7 +37,8 @@ func (c *cli) serveCommand() *cobra.Command {
 		Long: `Serve packs to the apps of this machine, to try them, until Ctrl-C. What is named are packs, packaging manifests
 (whose packs are built, and built anew whenever a file of theirs changes), directories of these, or a site.
 
-Any app may ask, in any release context; the page /help has the lines to copy into its Info.plist. The version of a pack rises when its content changes.
+Any app may ask, in any release context. Point one here with "larder app install --url-override URL BUNDLE", or by
+its Info.plist; the page /help has the lines to copy. The version of a pack rises when its content changes.
 Devices take only what rises: with --state the versions go on from one run to the next. Each request is a line on
 standard error.
 

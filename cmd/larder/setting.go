@@ -70,6 +70,20 @@ var appSettings = []appSetting{
 			_, err := asset.ParseLanguage(v)
 			return err == nil
 		}},
+	{"urlOverride", "URL|off", "for developers: where its manifest and packs come from, as \"larder serve\" prints it",
+		func(s localapi.AppSettings) string {
+			if s.URLOverride == "" {
+				return "off"
+			}
+			return s.URLOverride
+		},
+		func(c *localapi.AppSettingsChange, v string) bool {
+			if v == "off" {
+				v = ""
+			}
+			c.URLOverride = &v
+			return asset.CheckURLOverride(v) == nil
+		}},
 }
 
 func onOff(on bool) string {

@@ -75,6 +75,9 @@ func overview(st asset.Status, most int) []string {
 		if r := a.Gate.Reason; r != nil && r.Code != asset.WhyReady && r.Unblock != "" {
 			out = append(out, "  → "+r.Unblock)
 		}
+		if a.URLOverride != "" {
+			out = append(out, "  "+overridden(a))
+		}
 		if k := a.Check; k != nil && k.Reason != nil && k.Reason.Code != asset.WhyNotLaunched {
 			out = append(out, "  checks for new content: "+sentence(k.Reason))
 		}

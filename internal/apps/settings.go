@@ -40,6 +40,9 @@ type Preferences struct {
 	Language   string `json:"language,omitempty"` // BCP 47; empty: the system's
 	// PackLanguage is what the app chose over both (managed §1.8); empty: nothing.
 	PackLanguage string `json:"packLanguage,omitempty"`
+	// URLOverride is the base URL that a developer put in place of those of manifest
+	// and packs (managed §7.2); empty: none.
+	URLOverride string `json:"urlOverride,omitempty"`
 }
 
 // SetPreferences stores them.

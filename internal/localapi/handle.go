@@ -101,6 +101,11 @@ func (c *call) install() error {
 	default:
 		return badRequest("its context is unknown", "use internal, external or production")
 	}
+	if req.URLOverride != nil {
+		if err := asset.CheckURLOverride(*req.URLOverride); err != nil {
+			return err
+		}
+	}
 	app, err := c.svc.Install(c.r.Context(), req)
 	return c.reply(http.StatusCreated, wholeApp(app), err)
 }

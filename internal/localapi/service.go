@@ -180,6 +180,9 @@ const (
 type InstallRequest struct {
 	Bundle  string `json:"bundle"` // absolute path of the bundle's folder
 	Context string `json:"context,omitempty"`
+	// URLOverride is AppSettings.URLOverride from the beginning on. Of an app that is
+	// installed already it is changed, and nothing else happens; nil leaves that an error.
+	URLOverride *string `json:"urlOverride,omitempty"`
 }
 
 // UpdateRequest is the body of POST /v1/apps/{id}/update. An empty Bundle means

@@ -47,12 +47,16 @@ type AppSettings struct {
 	BackgroundRefresh bool `json:"backgroundRefresh"`
 	// Language is a BCP 47 tag; empty means the system's.
 	Language string `json:"language"`
+	// URLOverride is the base URL (asset.CheckURLOverride) from which the manifest and
+	// packs of the app come in place of their own servers; empty means none.
+	URLOverride string `json:"urlOverride"`
 }
 
 // AppSettingsChange is the body of PATCH /v1/apps/{id}/settings.
 type AppSettingsChange struct {
 	BackgroundRefresh *bool   `json:"backgroundRefresh,omitempty"`
 	Language          *string `json:"language,omitempty"`
+	URLOverride       *string `json:"urlOverride,omitempty"`
 }
 
 // MinCap is the smallest cap: below it no download would end.
@@ -78,8 +82,12 @@ func (c AppSettingsChange) check() error {
 		return badRequest("it changes no setting", "known here: "+list(fields(&c)))
 	}
 	if c.Language != nil {
-		_, err := asset.ParseLanguage(*c.Language)
-		return err
+		if _, err := asset.ParseLanguage(*c.Language); err != nil {
+			return err
+		}
+	}
+	if c.URLOverride != nil {
+		return asset.CheckURLOverride(*c.URLOverride)
 	}
 	return nil
 }

@@ -29,8 +29,17 @@ func (s *Service) Install(ctx context.Context, req localapi.InstallRequest) (ass
 	if err := fsx.MkdirAll(s.config.FS, s.config.Dirs.Container(b.Group), 0o700); err != nil {
 		return asset.AppStatus{}, configuration("make group container", s.config.Dirs.Container(b.Group), err)
 	}
+	if req.URLOverride != nil {
+		if _, err := s.get(ctx, b.ID); err == nil {
+			if _, err := s.SetAppSettings(ctx, b.ID, localapi.AppSettingsChange{URLOverride: req.URLOverride}); err != nil {
+				return asset.AppStatus{}, err
+			}
+			return s.one(ctx, b.ID)
+		}
+	}
 	err = s.change(ctx, func(tx *db.Tx) (asset.AppID, error) {
 		app := apps.App{Bundle: *b, Context: req.Context}
+		assign(&app.Prefs.URLOverride, req.URLOverride)
 		if err := apps.Add(tx, app); err != nil {
 			return "", err
 		}

@@ -59,6 +59,17 @@ func (s *Service) decide(app *apps.App) {
 	})
 }
 
+// override has the packs of a manifest come from where its reader was sent.
+func override(m *asset.DownloadManifest, base string) {
+	for i := range m.Packs {
+		p := &m.Packs[i]
+		p.URL = asset.OverrideURL(base, p.URL)
+		for d := range p.Deltas {
+			p.Deltas[d].URL = asset.OverrideURL(base, p.Deltas[d].URL)
+		}
+	}
+}
+
 // decideOn reads the manifest and does what follows from it.
 func (s *Service) decideOn(ctx context.Context, app *apps.App, row queue.Entry) (changes, error) {
 	text, err := s.readFile(row.Path, dispatch.MaxManifest)
@@ -69,6 +80,7 @@ func (s *Service) decideOn(ctx context.Context, app *apps.App, row queue.Entry) 
 	if err != nil {
 		return changes{}, err
 	}
+	override(m, app.Prefs.URLOverride)
 	if err := s.accept(app, m); err != nil {
 		return changes{}, err
 	}

@@ -158,6 +158,7 @@ func addManifest(tx *db.Tx, app *apps.App, now time.Time) (queue.Entry, error) {
 	if app.Bundle.HasManagedAssetPacks {
 		at = site.ManifestURL(at, app.Bundle.HostURL, app.ID(), app.Context, platform())
 	}
+	at = asset.OverrideURL(app.Prefs.URLOverride, at)
 	return queue.Add(tx, queue.Entry{App: app.ID(), Kind: queue.Manifest, Download: asset.Download{Identifier: string(app.ID()) + ".manifest", URL: at, Group: app.Bundle.Group}}, now)
 }
 

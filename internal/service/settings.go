@@ -87,7 +87,7 @@ func switchContent(tx *db.Tx, on bool) (told []asset.AppID, err error) {
 // AppSettings gives the person's settings for one app.
 func (s *Service) AppSettings(ctx context.Context, id asset.AppID) (localapi.AppSettings, error) {
 	app, err := s.get(ctx, id)
-	return localapi.AppSettings{BackgroundRefresh: !app.Prefs.RefreshOff, Language: app.Prefs.Language}, err
+	return localapi.AppSettings{BackgroundRefresh: !app.Prefs.RefreshOff, Language: app.Prefs.Language, URLOverride: app.Prefs.URLOverride}, err
 }
 
 // SetAppSettings changes them. Another language makes a content request of its
@@ -102,7 +102,15 @@ func (s *Service) SetAppSettings(ctx context.Context, id asset.AppID, change loc
 			app.Prefs.RefreshOff = !*change.BackgroundRefresh
 		}
 		assign(&app.Prefs.Language, change.Language)
-		return id, apps.SetPreferences(tx, id, app.Prefs)
+		before := app.Prefs.URLOverride
+		assign(&app.Prefs.URLOverride, change.URLOverride)
+		if err := apps.SetPreferences(tx, id, app.Prefs); err != nil || before == app.Prefs.URLOverride || !app.Bundle.Stocked() {
+			return id, err
+		}
+		if app.Life.Phase == asset.AppReady {
+			return id, begin(tx, id, asset.RequestPeriodic)
+		}
+		return id, begin(tx, id, app.Life.Request) // what is under way begins anew, over there
 	})
 	if err != nil {
 		return localapi.AppSettings{}, err

@@ -51,7 +51,7 @@ func (s *Service) one(ctx context.Context, id asset.AppID) (asset.AppStatus, err
 }
 
 func appStatus(app *apps.App) asset.AppStatus {
-	return asset.AppStatus{ID: app.ID(), Version: app.Bundle.Version.String(), Build: app.Bundle.Build, State: app.Life.Phase, Paused: app.Life.Paused,
+	return asset.AppStatus{ID: app.ID(), Version: app.Bundle.Version.String(), Build: app.Bundle.Build, State: app.Life.Phase, Paused: app.Life.Paused, URLOverride: app.Prefs.URLOverride,
 		Gate: app.Life.Gate, Signed: app.Bundle.TrustedRoot != nil, Downloads: []asset.DownloadStatus{}, Packs: []asset.PackStatus{}}
 }
 
