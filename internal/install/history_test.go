@@ -26,9 +26,9 @@ import (
 //
 // Together with pack's own random updates CI runs some 2,000 cases.
 func TestHistoriesOfAShelf(t *testing.T) {
-	histories := 10
+	histories := 5
 	if os.Getenv("CI") != "" {
-		histories = 54
+		histories = ciHistories
 	}
 	shelfHistories(t, histories)
 }
@@ -54,7 +54,7 @@ func shelfHistories(t *testing.T, histories int) {
 				_ = w.store.Close()
 			}()
 			for range stepsOfAHistory {
-				if w.step(); w.r.IntN(3) == 0 {
+				if w.step(); w.r.IntN(5) == 0 {
 					w.look()
 				}
 				if t.Failed() {

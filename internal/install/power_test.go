@@ -33,9 +33,9 @@ func (p proof) SyncTree(name string) error {
 // packs or the new ones, whole; an update that was told to be done stays; and nothing
 // is fetched again that was durable.
 func TestThePowerMayGoAtAnyMoment(t *testing.T) {
-	cases := 10
+	cases := 8
 	if os.Getenv("CI") != "" {
-		cases = 30
+		cases = ciCuts
 	}
 	versions := [][]*issue{
 		{publish(t, "a", 1, tree{"a/keep": noise(1, 90<<10), "a/edit": noise(2, 70<<10), "a/old": "x"}), publish(t, "b", 1, tree{"b/x": "1", "b/empty/": ""})},
