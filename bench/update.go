@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"os"
 
 	"larder/asset"
 	"larder/pack"
@@ -45,8 +47,37 @@ func planUpdate(ctx context.Context, args []string) (any, error) {
 	}
 	u := updates{Plan: p.Figures()}
 	u.Unprepared = update{Manifest: manifest, Index: t.IndexSize, Blocks: u.Plan.Download}
-	u.Prepared = u.Unprepared
-	return u, nil
+	u.Prepared, err = prepared(ctx, packs[0], packs[1])
+	u.Prepared.Manifest = manifest
+	return u, err
+}
+
+// prepared is what a device fetches of the delta, its head counted as index.
+func prepared(ctx context.Context, old, now *pack.Archive) (update, error) {
+	f, err := os.CreateTemp("", "larder-bench-")
+	if err != nil {
+		return update{}, err
+	}
+	defer func() {
+		_ = f.Close()
+		_ = os.Remove(f.Name())
+	}()
+	sum, err := pack.WriteDelta(ctx, f, old, now, pack.DeltaOptions{})
+	if err != nil {
+		return update{}, err
+	}
+	d, err := pack.OpenDelta(f, sum.Size)
+	if err != nil {
+		return update{}, err
+	}
+	if err := d.WriteIndex(ctx, io.Discard, old); err != nil {
+		return update{}, err
+	}
+	p, err := pack.NewPlan(ctx, now, []pack.Installed{{Archive: old, Dir: "old"}}, pack.PlanOptions{Deltas: []*pack.Delta{d}})
+	if err != nil {
+		return update{}, err
+	}
+	return update{Index: d.Head(), Blocks: p.Figures().Download}, nil
 }
 
 func manifestSize(t pack.Summary) (int64, error) {

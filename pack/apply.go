@@ -61,7 +61,7 @@ func (p *Plan) Apply(ctx context.Context, root *os.Root, into string, from Fetch
 	defer dst.Close()
 	a := &applier{plan: p, stage: stage{op: opApply, root: dst}, root: root, into: into, from: from,
 		fetch: append(bits(nil), p.fetch...), todo: newBits(p.target.total().frames),
-		staged: newBits(p.target.total().frames), rotRows: map[int]bool{}}
+		staged: newBits(p.target.total().frames), given: newBits(p.target.total().chunks), rotRows: map[int]bool{}}
 	a.keeper = keeper{sync: func() error { return p.sync(dst) }, every: max(unsynced, p.sum.Download/maxSyncs)}
 	err = a.run(ctx)
 	if waitErr := a.keeper.wait(); err == nil {
@@ -90,6 +90,7 @@ type applier struct {
 	staged  bits // frames whose bytes are in the staging tree already
 
 	mu      sync.Mutex
+	given   bits         // chunks that the delta made
 	rotRows map[int]bool // files to be kept that cannot be: put together instead
 	again   bits         // frames of the next round
 	sum     Result
@@ -106,6 +107,9 @@ func (a *applier) run(ctx context.Context) error {
 		}
 	}
 	if a.how, err = a.probe(ctx); err != nil {
+		return err
+	}
+	if err := a.patch(ctx); err != nil {
 		return err
 	}
 	for {

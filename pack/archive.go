@@ -103,21 +103,31 @@ func (a *Archive) Metadata() []byte { return bytes.Clone(a.root.metadata) }
 // Whole reports whether the frames are here, not the index alone.
 func (a *Archive) Whole() bool { return a.start == a.data }
 
-// load reads section i and judges its form.
-func (a *Archive) load(op string, i int) (*section, error) {
+// sectionBytes reads section i: its metadata as stored, and its hashes.
+func (a *Archive) sectionBytes(op string, i int) ([]byte, sectionInfo, error) {
 	in, where := a.root.sections[i], a.start+a.from[i].index
 	b := make([]byte, skippableHead+in.size())
 	subject := at("section", where)
 	if err := readAt(a.r, b, where); err != nil {
-		return nil, disk(op, subject, err)
+		return nil, in, disk(op, subject, err)
 	}
 	if n, err := skippableSize(b); err != nil || n != in.size() {
-		return nil, fault(asset.CodeHashMismatch, op, subject, "its frame is damaged")
+		return nil, in, fault(asset.CodeHashMismatch, op, subject, "its frame is damaged")
 	}
 	b = b[skippableHead:]
 	if got := sha256.Sum256(b); got != in.hash {
-		return nil, fault(asset.CodeHashMismatch, op, subject, "its hash is %v, not %v", Hash(got), in.hash)
+		return nil, in, fault(asset.CodeHashMismatch, op, subject, "its hash is %v, not %v", Hash(got), in.hash)
 	}
+	return b, in, nil
+}
+
+// load reads section i and judges its form.
+func (a *Archive) load(op string, i int) (*section, error) {
+	b, in, err := a.sectionBytes(op, i)
+	if err != nil {
+		return nil, err
+	}
+	subject := at("section", a.start+a.from[i].index)
 	meta, err := decode(nil, b[:in.metaStored], in.metaRaw)
 	var s *section
 	if err == nil {
@@ -129,6 +139,7 @@ func (a *Archive) load(op string, i int) (*section, error) {
 	if err != nil {
 		return nil, fault(asset.CodeHashMismatch, op, subject, "%v", err)
 	}
+	s.before = a.from[i].payload
 	return s, nil
 }
 
@@ -138,7 +149,7 @@ func (a *Archive) sections(op string) iter.Seq2[int, *loaded] {
 		all := newCensus(op)
 		var carried tail
 		for i := range a.root.sections {
-			l := &loaded{}
+			l := &loaded{first: a.from[i].frames}
 			l.section, l.err = a.load(op, i)
 			if l.err == nil {
 				l.spans, l.err = l.layout(i == len(a.root.sections)-1)
@@ -163,6 +174,7 @@ func (a *Archive) sections(op string) iter.Seq2[int, *loaded] {
 type loaded struct {
 	*section
 	spans []span
+	first int // number of its first frame
 	err   error
 }
 

@@ -14,7 +14,7 @@ const (
 	FateMade    Fate = "made"    // a directory, a link or an empty file
 	FateKept    Fate = "kept"    // unchanged: cloned, linked, or copied as a whole
 	FateReused  Fate = "reused"  // put together from old bytes alone
-	FatePatched Fate = "patched" // from old bytes and fetched ones
+	FatePatched Fate = "patched" // from old bytes and fetched ones, or by a delta
 	FateFetched Fate = "fetched" // from fetched bytes alone
 )
 
@@ -27,6 +27,8 @@ type FilePlan struct {
 	// add up to the download.
 	Reused  int64 `json:"reused"`
 	Fetched int64 `json:"fetched"`
+	// Patched are made by the delta.
+	Patched int64 `json:"patched"`
 }
 
 // Files tells of every entry of the target, in order.
@@ -57,6 +59,8 @@ func (p *Plan) Files(ctx context.Context) iter.Seq2[FilePlan, error] {
 					}
 					if p.fetch.has(p.target.from[i].frames + f) {
 						now.Fetched += int64(l.chunks[c].size)
+					} else if p.made.has(p.target.from[i].chunks + c) {
+						now.Patched += int64(l.chunks[c].size)
 					} else {
 						now.Reused += int64(l.chunks[c].size)
 					}
@@ -74,10 +78,10 @@ func (p *Plan) fate(f FilePlan, row int) FilePlan {
 	case f.Size == 0:
 		f.Fate = FateMade
 	case p.keep[row] != 0:
-		f.Fate, f.Reused, f.Fetched = FateKept, f.Size, 0
-	case f.Fetched == 0:
+		f.Fate, f.Reused, f.Fetched, f.Patched = FateKept, f.Size, 0, 0
+	case f.Fetched == 0 && f.Patched == 0:
 		f.Fate = FateReused
-	case f.Reused == 0:
+	case f.Reused == 0 && f.Patched == 0:
 		f.Fate = FateFetched
 	default:
 		f.Fate = FatePatched
@@ -108,6 +112,19 @@ func (p *Plan) measure(ctx context.Context) error {
 			running = fetched
 		}
 	}
+	if p.delta != nil {
+		running := false
+		for i, n := range p.delta.blocks {
+			if p.blocks.has(i) {
+				p.sum.Delta += int64(n)
+			}
+			if p.blocks.has(i) && !running {
+				p.sum.Ranges++
+			}
+			running = p.blocks.has(i)
+		}
+		p.sum.Download += p.sum.Delta
+	}
 	last, peak := "", int64(2*block)
 	for f, err := range p.Files(ctx) {
 		if err != nil {
@@ -124,6 +141,7 @@ func (p *Plan) measure(ctx context.Context) error {
 		default:
 			p.sum.Write += f.Size
 			p.sum.Reused += f.Reused
+			p.sum.Patched += f.Patched
 			peak += (f.Size + block - 1) / block * block
 		}
 	}

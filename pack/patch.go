@@ -17,6 +17,8 @@ func (a *applier) make(j *patch) error {
 	defer h.close()
 	old := newEye(a.root)
 	defer old.close()
+	staged := newEye(a.stage.root)
+	defer staged.close()
 	t := a.plan.target
 	return j.in.walk(j.span(), func(row int32, _ int64) error {
 		switch e := &j.in.rows[row]; {
@@ -32,6 +34,22 @@ func (a *applier) make(j *patch) error {
 		row := t.rowNumber(j.section, j.in.section, c.row)
 		number, kept := a.source(row, c)
 		switch {
+		case a.has(t.from[j.section].chunks + int(i)):
+			return nil
+		case a.plan.delta != nil && j.stored == nil && a.plan.made.has(t.from[j.section].chunks+int(i)):
+			first, ok := a.plan.twins[t.from[j.section].chunks+int(i)]
+			b, err := []byte(nil), error(nil)
+			if ok {
+				b, err = a.twin(staged, first, c)
+			}
+			if !ok || err != nil { // the delta could not make it
+				a.mu.Lock()
+				a.again.set(j.number)
+				a.mu.Unlock()
+				return nil
+			}
+			j.written += int64(c.size)
+			return h.write(e, c.at, b)
 		case a.staged.has(j.number) && (!kept || a.how == byCopy):
 			return nil
 		case kept && a.how != byCopy:
@@ -71,6 +89,16 @@ func (a *applier) source(row int, c *chunk) (number uint32, kept bool) {
 		return n, false
 	}
 	return noChunk, false
+}
+
+// has reports whether the delta made a chunk.
+func (a *applier) has(chunk int) bool {
+	if a.plan.delta == nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.given.has(chunk)
 }
 
 // rot notes old bytes that are wrong: the next round fetches the frame.

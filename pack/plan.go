@@ -39,15 +39,21 @@ type PlanOptions struct {
 	// Sync makes the staging tree durable. Nil is the system's own way; an
 	// installer has one that knows its disk.
 	Sync func(tree *os.Root) error
+	// Deltas that lead to the target, each from one version. Of those whose version
+	// is installed the smallest serves, block by block where it is smaller
+	// than the frames.
+	Deltas []*Delta
 }
 
 // Figures are what a plan costs, in bytes. Apply stays within them, unless old
 // bytes turn out rotten: then it says so in its [Result].
 type Figures struct {
-	Download int64 `json:"download"` // of frames; the index is there already
+	Download int64 `json:"download"` // of frames and blocks; index and the delta's head are there already
+	Delta    int64 `json:"delta"`    // of those, blocks of the delta
 	Ranges   int   `json:"ranges"`   // requests it takes
 	Write    int64 `json:"write"`    // file bytes written anew
 	Reused   int64 `json:"reused"`   // of those, copied from old files
+	Patched  int64 `json:"patched"`  // of those, made from old files by the delta
 	Kept     int64 `json:"kept"`     // of unchanged files, cloned or linked
 	PeakDisk int64 `json:"peakDisk"` // taken beside what is installed, with names, blocks and inodes; about, and rather more
 }
@@ -64,6 +70,10 @@ type Plan struct {
 	from   []uint32          // number of each old archive's first chunk, and the end
 	keep   []uint32          // for each target row: 0, or 1 + the number of the old file's first chunk
 	fetch  bits              // target frames that must be fetched
+	delta  *Delta            // from the first old tree, if not nil
+	blocks bits              // blocks of it to fetch
+	made   bits              // target chunks that they make
+	twins  map[int]int       // of those, the chunks that are the same as an earlier one
 	sum    Figures
 
 	mu    sync.Mutex
@@ -78,11 +88,12 @@ const maxCached = 16
 // if it has a chunk that they lack, and then gives all its chunks.
 func NewPlan(ctx context.Context, target *Archive, olds []Installed, opts PlanOptions) (*Plan, error) {
 	p := &Plan{target: target, olds: olds, copied: opts.Copy, sync: opts.Sync, chunks: map[uint64]uint32{}, files: map[uint64]uint32{},
-		from: []uint32{0}, keep: make([]uint32, target.total().rows), fetch: newBits(target.total().frames), cache: map[[2]int]*section{}}
+		from: []uint32{0}, made: newBits(target.total().chunks), keep: make([]uint32, target.total().rows), fetch: newBits(target.total().frames), cache: map[[2]int]*section{}}
 	if p.sync == nil {
 		p.sync = fsx.SyncTree
 	}
-	total := int64(0)
+	p.choose(opts.Deltas)
+	olds, total := p.olds, int64(0)
 	for i := range olds {
 		if total += int64(olds[i].Archive.total().chunks); total > maxChunks {
 			return nil, fault(asset.CodeTooLarge, opPlan, quote(olds[i].Dir), "there are more than %d old chunks", maxChunks)
@@ -91,6 +102,9 @@ func NewPlan(ctx context.Context, target *Archive, olds []Installed, opts PlanOp
 			return nil, err
 		}
 		p.from = append(p.from, uint32(total))
+	}
+	if err := p.patch(ctx); err != nil {
+		return nil, err
 	}
 	if err := p.match(ctx); err != nil {
 		return nil, err
@@ -125,7 +139,7 @@ func (p *Plan) match(ctx context.Context) error {
 		}
 		for f, s := range l.spans {
 			for c := s.chunk0; c < s.chunk1; c++ {
-				if _, ok := p.chunks[key(l.chunks[c].hash)]; !ok {
+				if _, ok := p.chunks[key(l.chunks[c].hash)]; !ok && !p.made.has(p.target.from[i].chunks+int(c)) {
 					p.fetch.set(p.target.from[i].frames + f)
 				}
 			}
@@ -149,22 +163,37 @@ func (p *Plan) locate(n uint32) (old int, s *section, c *chunk, err error) {
 	old = sort.Search(len(p.olds), func(i int) bool { return p.from[i+1] > n })
 	a, rest := p.olds[old].Archive, int(n-p.from[old])
 	i := sort.Search(len(a.root.sections), func(i int) bool { return a.from[i+1].chunks > rest })
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s = p.cache[[2]int{old, i}]
-	if s == nil {
-		if s, err = a.load(opPlan, i); err != nil {
-			return old, nil, nil, err
-		}
-		for at := range p.cache {
-			if len(p.cache) < maxCached {
-				break
-			}
-			delete(p.cache, at)
-		}
-		p.cache[[2]int{old, i}] = s
+	if s, err = p.section(old, i); err != nil {
+		return old, nil, nil, err
 	}
 	return old, s, &s.chunks[rest-a.from[i].chunks], nil
+}
+
+// ofTarget stands for the target among the old archives.
+const ofTarget = -1
+
+// section of an old archive, from the cache if it is there.
+func (p *Plan) section(old, i int) (s *section, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s = p.cache[[2]int{old, i}]; s != nil {
+		return s, nil
+	}
+	a := p.target
+	if old != ofTarget {
+		a = p.olds[old].Archive
+	}
+	if s, err = a.load(opPlan, i); err != nil {
+		return nil, err
+	}
+	for at := range p.cache {
+		if len(p.cache) < maxCached {
+			break
+		}
+		delete(p.cache, at)
+	}
+	p.cache[[2]int{old, i}] = s
+	return s, nil
 }
 
 // wholeFile is a file that ends: its row, its first chunk, and a key of its kind

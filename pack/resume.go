@@ -73,6 +73,11 @@ func (a *applier) recognise(ctx context.Context) error {
 				return nil
 			}
 			j.bytes += int64(c.size)
+			if n := t.from[j.section].chunks + int(i); a.plan.made.has(n) {
+				a.mu.Lock()
+				a.given.set(n)
+				a.mu.Unlock()
+			}
 			return nil
 		})
 	}, func(j *job, err error) error {

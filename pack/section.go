@@ -26,6 +26,9 @@ type section struct {
 	rows   []Entry
 	chunks []chunk
 	frames []frame
+
+	before  int64 // payload bytes of the pack in earlier sections
+	payload int64 // and in this one
 }
 
 // chunk is a slice of one file's payload.
@@ -34,6 +37,8 @@ type chunk struct {
 	size int32
 	at   int64 // its place in the file
 	hash Hash
+
+	payload int64 // its place in the section's payload
 }
 
 type frame struct {
@@ -158,13 +163,14 @@ func (s *section) parseChunks(r *reader, in sectionInfo) error {
 			if size > maxChunk {
 				return fmt.Errorf("%s has a chunk longer than %d bytes", quote(e.Path), maxChunk)
 			}
-			s.chunks = append(s.chunks, chunk{row: int32(i), size: int32(size), at: done})
+			s.chunks = append(s.chunks, chunk{row: int32(i), size: int32(size), at: done, payload: payload})
 			done, payload = done+size, payload+size
 		}
 	}
 	if left > 0 || payload != in.payload {
 		return errors.New("its chunks do not fit its files")
 	}
+	s.payload = payload
 	return nil
 }
 

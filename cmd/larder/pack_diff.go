@@ -17,13 +17,17 @@ import (
 
 func (c *cli) packDiffCommand() *cobra.Command {
 	var page output
+	var with string
 	cmd := &cobra.Command{
 		Use: "diff OLD NEW", Short: "Tell what an update costs, file by file, and why", Args: takes(2, 2),
 		Long: "Tell what an update from one pack to another costs, file by file, and why: the dearest first, and nothing of files\n" +
 			"that stay as they are. The cost of a file is its share of the download. Indexes alone are enough.",
-		RunE: func(cmd *cobra.Command, args []string) error { return c.diff(cmd.Context(), args[0], args[1], page) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.diff(cmd.Context(), args[0], args[1], with, page)
+		},
 	}
 	page.pageFlags(cmd)
+	cmd.Flags().StringVar(&with, "delta", "", "reckon with the delta from OLD to NEW in `FILE`")
 	return withExits(c.printsJSON(cmd, "print both versions, the figures and all changes as JSON"), exitData, exitNotFound, exitExists)
 }
 
@@ -33,8 +37,18 @@ func (o *output) pageFlags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.force, "force", false, "replace the page if it is there already")
 }
 
-func (c *cli) diff(ctx context.Context, oldName, newName string, page output) error {
-	u, err := compare(ctx, oldName, newName)
+func (c *cli) diff(ctx context.Context, oldName, newName, with string, page output) error {
+	var d *openedDelta
+	var deltas []*pack.Delta
+	if with != "" {
+		var err error
+		if d, err = openDelta(with); err != nil {
+			return err
+		}
+		defer d.file.Close()
+		deltas = append(deltas, d.Delta)
+	}
+	u, err := compare(ctx, oldName, newName, deltas...)
 	if err != nil {
 		return err
 	}
@@ -50,7 +64,7 @@ func (c *cli) diff(ctx context.Context, oldName, newName string, page output) er
 	var head, list table
 	head.add("old", fmt.Sprintf("%s, %s", oldName, policy.Bytes(u.Old.Size)))
 	head.add("new", fmt.Sprintf("%s, %s", newName, policy.Bytes(u.New.Size)))
-	for _, row := range figures(u.Figures, u.New.Size) {
+	for _, row := range append(figures(u.Figures, u.New.Size), deltaFigures(u.Figures, d)...) {
 		head.add(row[0], row[1])
 	}
 	list.right = []int{0, 1}
@@ -70,7 +84,7 @@ func (c *cli) diff(ctx context.Context, oldName, newName string, page output) er
 	return nil
 }
 
-func compare(ctx context.Context, oldName, newName string) (*patching.Update, error) {
+func compare(ctx context.Context, oldName, newName string, deltas ...*pack.Delta) (*patching.Update, error) {
 	old, err := openPack(oldName)
 	if err != nil {
 		return nil, err
@@ -81,7 +95,7 @@ func compare(ctx context.Context, oldName, newName string) (*patching.Update, er
 		return nil, err
 	}
 	defer now.file.Close()
-	u, err := patching.Compare(ctx, old.Archive, now.Archive)
+	u, err := patching.Compare(ctx, old.Archive, now.Archive, deltas...)
 	if err != nil {
 		return nil, named(oldName+" → "+newName, err)
 	}

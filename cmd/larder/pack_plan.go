@@ -12,23 +12,27 @@ import (
 )
 
 func (c *cli) packPlanCommand() *cobra.Command {
-	return withExits(c.printsJSON(&cobra.Command{
+	var with string
+	cmd := &cobra.Command{
 		Use: "plan NEW [OLD...]", Short: "Tell what a device with these packs must fetch and write for a new one", Args: takes(1, 1<<10),
 		Long: "Tell what a device that has all the packs OLD installed must fetch and write for the pack NEW. Files of any of them\n" +
 			"serve as old bytes. Without OLD it is a first installation. Indexes alone are enough.",
-		RunE: func(cmd *cobra.Command, args []string) error { return c.plan(cmd.Context(), args[0], args[1:]) },
-	}, "print the figures as JSON"), exitData, exitNotFound)
+		RunE: func(cmd *cobra.Command, args []string) error { return c.plan(cmd.Context(), args[0], args[1:], with) },
+	}
+	cmd.Flags().StringVar(&with, "delta", "", "a delta to NEW from one of OLD, in `FILE`")
+	return withExits(c.printsJSON(cmd, "print the figures as JSON"), exitData, exitNotFound)
 }
 
 // planned is what "pack plan --json" prints.
 type planned struct {
 	File string   `json:"file"`
 	Olds []string `json:"olds"`
-	Size int64    `json:"size"` // of the whole pack
+	Size int64    `json:"size"`           // of the whole pack
+	Head int64    `json:"head,omitempty"` // of the delta: what comes before its blocks
 	pack.Figures
 }
 
-func (c *cli) plan(ctx context.Context, name string, olds []string) (err error) {
+func (c *cli) plan(ctx context.Context, name string, olds []string, with string) (err error) {
 	target, err := openPack(name)
 	if err != nil {
 		return err
@@ -43,17 +47,27 @@ func (c *cli) plan(ctx context.Context, name string, olds []string) (err error) 
 		defer func() { err = errors.Join(err, p.file.Close()) }()
 		installed = append(installed, pack.Installed{Archive: p.Archive, Dir: fmt.Sprintf("old-%d", i)})
 	}
-	plan, err := pack.NewPlan(ctx, target.Archive, installed, pack.PlanOptions{})
+	var opts pack.PlanOptions
+	var d *openedDelta
+	head := int64(0)
+	if with != "" {
+		if d, err = openDelta(with); err != nil {
+			return err
+		}
+		defer d.file.Close()
+		opts.Deltas, head = []*pack.Delta{d.Delta}, d.Head()
+	}
+	plan, err := pack.NewPlan(ctx, target.Archive, installed, opts)
 	if err != nil {
 		return named(name, err)
 	}
 	size := target.Totals().Size
 	if c.json {
-		return c.document(planned{name, append([]string{}, olds...), size, plan.Figures()})
+		return c.document(planned{name, append([]string{}, olds...), size, head, plan.Figures()})
 	}
 	var t table
 	t.add("pack", fmt.Sprintf("%s, %s", name, policy.Bytes(size)))
-	for _, row := range figures(plan.Figures(), size) {
+	for _, row := range append(figures(plan.Figures(), size), deltaFigures(plan.Figures(), d)...) {
 		t.add(row[0], row[1])
 	}
 	for _, line := range t.lines("") {

@@ -40,6 +40,7 @@ var floors = [][]string{
 	{"internal/site", "internal/faulty"}, // a site; what may go wrong between it and a device
 	{"internal/shelf"},
 	{"pack"},
+	{"pack/internal/delta"},
 	{"internal/bundle"},
 	{"internal/db"},
 	{"internal/dirs"},
@@ -55,7 +56,7 @@ var public = []string{"client", "extension", "pack", "asset"}
 
 // pure packages compute from what they are given: no disk, no network, no
 // database, no clock, no chance.
-var pure = []string{"internal/lifecycle", "internal/policy", "internal/reconcile", "internal/language", "asset"}
+var pure = []string{"internal/lifecycle", "internal/policy", "internal/reconcile", "internal/language", "pack/internal/delta", "asset"}
 
 // testsOnly packages may look at every floor and no product may import them.
 var testsOnly = map[string]bool{

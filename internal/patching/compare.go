@@ -52,9 +52,9 @@ func (u *Update) Cost() (n int64) {
 }
 
 // Compare finds out what a device that has the old version must fetch for the new
-// one. Indexes alone are enough.
-func Compare(ctx context.Context, old, now *pack.Archive) (*Update, error) {
-	plan, err := pack.NewPlan(ctx, now, []pack.Installed{{Archive: old, Dir: "old"}}, pack.PlanOptions{})
+// one, with deltas from the old one if there are any. Indexes alone are enough.
+func Compare(ctx context.Context, old, now *pack.Archive, deltas ...*pack.Delta) (*Update, error) {
+	plan, err := pack.NewPlan(ctx, now, []pack.Installed{{Archive: old, Dir: "old"}}, pack.PlanOptions{Deltas: deltas})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func Compare(ctx context.Context, old, now *pack.Archive) (*Update, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs, err := blame(now, was.has)
+	costs, err := bill(ctx, plan, now, was.has)
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +133,19 @@ func inventory(ctx context.Context, a *pack.Archive) (*version, error) {
 	return v, nil
 }
 
-// blame deals out each frame that holds new bytes to their files.
-func blame(now *pack.Archive, had map[pack.Hash]bool) (map[string]int64, error) {
+// bill deals out each block of a delta that is fetched, and each frame that holds
+// other new bytes, to their files.
+func bill(ctx context.Context, plan *pack.Plan, now *pack.Archive, had map[pack.Hash]bool) (map[string]int64, error) {
+	costs, made := map[string]int64{}, map[pack.Hash]bool{}
+	for b, err := range plan.Blocks(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		deal(costs, b.Stored, b.Chunks)
+		for _, c := range b.Chunks {
+			made[c.Hash] = true
+		}
+	}
 	var stored []int64
 	for f, err := range now.Frames() {
 		if err != nil {
@@ -142,40 +153,37 @@ func blame(now *pack.Archive, had map[pack.Hash]bool) (map[string]int64, error) 
 		}
 		stored = append(stored, f.Size)
 	}
-	type share struct {
-		path string
-		size int64
-	}
-	costs, shares, frame := map[string]int64{}, []share(nil), 0
-	settle := func() {
-		total, left := int64(0), stored[frame]
-		for _, s := range shares {
-			total += s.size
-		}
-		for _, s := range shares {
-			part := int64(float64(left) * float64(s.size) / float64(total))
-			total, left = total-s.size, left-part
-			costs[s.path] += part
-		}
-		shares = shares[:0]
-	}
+	var fresh []pack.Chunk // of one frame
 	for c, err := range now.Chunks() {
 		if err != nil {
 			return nil, err
 		}
-		if had[c.Hash] {
+		if had[c.Hash] || made[c.Hash] {
 			continue
 		}
-		if c.Frame != frame {
-			settle()
-			frame = c.Frame
+		if len(fresh) > 0 && fresh[0].Frame != c.Frame {
+			deal(costs, stored[fresh[0].Frame], fresh)
+			fresh = fresh[:0]
 		}
-		shares = append(shares, share{c.Path, c.Size})
+		fresh = append(fresh, c)
 	}
-	if len(stored) > 0 {
-		settle()
+	if len(fresh) > 0 {
+		deal(costs, stored[fresh[0].Frame], fresh)
 	}
 	return costs, nil
+}
+
+// deal deals out what some chunks cost together, in proportion to their sizes.
+func deal(costs map[string]int64, cost int64, chunks []pack.Chunk) {
+	total := int64(0)
+	for _, c := range chunks {
+		total += c.Size
+	}
+	for _, c := range chunks {
+		part := int64(float64(cost) * float64(c.Size) / float64(total))
+		total, cost = total-c.Size, cost-part
+		costs[c.Path] += part
+	}
 }
 
 func judge(f *file, was, is *version, cost int64) Change {

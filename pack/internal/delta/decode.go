@@ -1,0 +1,223 @@
+package delta
+
+import "errors"
+
+var errDamaged = errors.New("the block is damaged")
+
+// Decoder makes blocks. One goroutine has it.
+type Decoder struct {
+	m    mind
+	pred [predMost + 8]byte
+}
+
+// predMost literals after a copy are told with the byte in view that the copy
+// would go on with.
+const predMost = 24
+
+// denseMost bytes at most are in one dense copy.
+const denseMost = 1 << 13
+
+// Decode fills dst, whose places the pieces tell, from a stored block and the old payload.
+func (d *Decoder) Decode(dst []byte, pieces []Piece, old *Window, stored []byte) error {
+	d.m.reset()
+	m := &d.m
+	t := newTaker(stored)
+	tr := newTrack(pieces)
+	last := 0
+	for pos := 0; pos < len(dst); {
+		tr.arrive(pos)
+		ll := m.ll[last].take(&t)
+		if ll > len(dst)-pos || t.short {
+			return errDamaged
+		}
+		if ll > 0 {
+			d.literals(dst, pos, ll, &tr, old, &t)
+			if pos += ll; pos == len(dst) {
+				break
+			}
+			tr.arrive(pos)
+		}
+		kind := t.nib(&m.kind[last*3+min(ll, 2)])
+		if kind >= kinds {
+			return errDamaged
+		}
+		var r rep
+		switch {
+		case kind == kindLocal:
+			r = localRep(int64(m.near.take(&t) & (1<<40 - 1)))
+		case kind == kindOld:
+			r = oldRep(tr.oldD + unzigzag(m.far.take(&t)&(1<<53-1)))
+		case kind >= kindDense:
+			r = tr.reps[kind-kindDense]
+		default:
+			r = tr.reps[kind]
+		}
+		tr.use(r)
+		last = kind
+		n := 1 + m.ml[kind].take(&t)
+		if n > len(dst)-pos || t.short {
+			return errDamaged
+		}
+		switch {
+		case kind >= kindDense:
+			if r.local() || n > denseMost {
+				return errDamaged
+			}
+			d.dense(dst, pos, n, tr.at(pos)+r.d(), old, &t)
+		case r.local():
+			if r.d() < 1 || r.d() > int64(pos) {
+				return errDamaged
+			}
+			from := pos - int(r.d())
+			if int(r.d()) >= n {
+				copy(dst[pos:pos+n], dst[from:])
+			} else {
+				for i := range n {
+					dst[pos+i] = dst[from+i]
+				}
+			}
+		default:
+			src := tr.at(pos) + r.d()
+			if src < 0 || src > old.size-int64(n) {
+				return errDamaged
+			}
+			old.read(dst[pos:pos+n], src)
+		}
+		pos += n
+	}
+	if old.err != nil {
+		return old.err
+	}
+	if !t.whole() {
+		return errDamaged
+	}
+	return nil
+}
+
+// predicted fills the view of what would follow at pos.
+func predicted(b []byte, dst []byte, pos int, tr *track, old *Window) {
+	r := tr.reps[0]
+	if !r.local() {
+		old.read(b, tr.at(pos)+r.d())
+		return
+	}
+	clear(b)
+	if from := int64(pos) - r.d(); from >= 0 && r.d() > 0 {
+		copy(b, dst[from:pos])
+	}
+}
+
+const rawGroup = 64
+
+func (d *Decoder) literals(dst []byte, pos, n int, tr *track, old *Window, t *taker) {
+	m := &d.m
+	view := d.pred[:min(n, predMost)]
+	predicted(view, dst, pos, tr, old)
+	c1, c2 := byte(0), byte(0)
+	if pos > 0 {
+		c1 = dst[pos-1]
+	}
+	if pos > 1 {
+		c2 = dst[pos-2]
+	}
+	raws := 0
+	for i := 0; i < n; i++ {
+		if i%rawGroup == 0 && n >= rawGroup {
+			raw := t.bit(&m.litRaw[raws&15])
+			if raws = raws<<1 | raw; raw == 1 {
+				k := min(rawGroup, n-i)
+				for j := range k {
+					dst[pos+i+j] = byte(t.raw(8))
+				}
+				if i += k - 1; i > 0 {
+					c2 = dst[pos+i-1]
+				}
+				c1 = dst[pos+i]
+				continue
+			}
+		}
+		a := &m.litA[c1]
+		var b byte
+		if i < len(view) {
+			p := view[i]
+			q := &m.litB[litPlace(i)]
+			hi := t.nib2(&a.hi, &q.hi[p])
+			lo := t.nib2(&a.lo[hi], &q.lo[predLow(p, hi)])
+			b = byte(hi<<4 | lo)
+		} else {
+			q := &m.litC[litHash(c1, c2)]
+			hi := t.nib2(&a.hi, &q.hi)
+			lo := t.nib2(&a.lo[hi], &q.lo[hi])
+			b = byte(hi<<4 | lo)
+		}
+		dst[pos+i] = b
+		c2, c1 = c1, b
+	}
+}
+
+func litPlace(i int) int {
+	switch {
+	case i < 2:
+		return i
+	case i < 6:
+		return 2
+	}
+	return 3
+}
+
+func predLow(p byte, hi int) int {
+	if int(p>>4) == hi {
+		return int(p)
+	}
+	return 256 | hi<<4 | int(p&15)
+}
+
+func litHash(c1, c2 byte) uint32 {
+	return (uint32(c1) | uint32(c2)<<8) * 0x9E3779B1 >> 20
+}
+
+func (d *Decoder) dense(dst []byte, pos, n int, src int64, old *Window, t *taker) {
+	m := &d.m.dense
+	// The old bytes are put where the new ones will stand, with one before and two after in o.
+	var edge [1]byte
+	old.read(edge[:], src-1)
+	var after [2]byte
+	old.read(after[:], src+int64(n))
+	out := dst[pos : pos+n]
+	old.read(out, src)
+	before := byte(0)
+	if pos > 0 {
+		before = dst[pos-1]
+	}
+	o := [4]byte{1: edge[0], 2: oldNext(out, after, 0), 3: oldNext(out, after, 1)}
+	for i := range out {
+		o[0], o[1], o[2], o[3] = o[1], o[2], o[3], oldNext(out, after, i+2)
+		l := m.look(o, before)
+		v, bit := t.x&(scale-1), 0
+		if v < l.p {
+			t.step(v, 0, l.p)
+			bit = 1
+		} else {
+			t.step(v, l.p, scale-l.p)
+		}
+		m.learn(&l, bit)
+		if bit == 1 {
+			a, b := m.models(o)
+			hi := t.nib2(&a.hi, &b.hi)
+			diff := byte(hi<<4 | t.nib2(&a.lo[hi], &b.lo[hi]))
+			m.noted(diff)
+			out[i] = o[1] + diff
+		}
+		before = out[i]
+	}
+}
+
+func oldNext(out []byte, after [2]byte, i int) byte {
+	if i < len(out) {
+		return out[i]
+	}
+	if i-len(out) < 2 {
+		return after[i-len(out)]
+	}
+	return 0
+}

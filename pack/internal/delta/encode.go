@@ -1,0 +1,70 @@
+package delta
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Index finds what new blocks have in common with a stretch of the old payload. It
+// takes the stretch itself, and one byte and a half for each of its bytes. It is
+// safe for concurrent use.
+type Index struct{ far *farIndex }
+
+// NewIndex of the old bytes that begin at an address of the old payload.
+func NewIndex(old []byte, addr int64) *Index { return &Index{newFarIndex(old, addr)} }
+
+// Matches are what a block has in common with old bytes.
+type Matches struct{ list []match }
+
+const (
+	leastMatch  = 16
+	mostMatches = 1 << 16
+	passes      = 2 // the second knows the prices that came of the first
+)
+
+// Scan adds what block has in common with the index's stretch.
+func (x *Index) Scan(block []byte, m *Matches) {
+	m.list = x.far.scan(block, leastMatch, m.list)
+	if len(m.list) > mostMatches {
+		slices.SortFunc(m.list, func(a, b match) int { return b.n - a.n })
+		m.list = slices.Clip(m.list[:mostMatches])
+	}
+}
+
+// Encoder makes blocks. One goroutine has it. It takes some 250 MiB.
+type Encoder struct{ mind mind }
+
+// Encode gives the stored form of a block: its pieces, against the old payload. The
+// matches are used up.
+func (e *Encoder) Encode(block []byte, pieces []Piece, old *Window, m *Matches) ([]byte, error) {
+	p := parser{block: block, pieces: pieces, far: m.list, p: newTally(block).prices()}
+	slices.SortFunc(p.far, func(a, b match) int { return cmp.Or(a.pos-b.pos, b.n-a.n) })
+	at := 0
+	near := p.far
+	for _, q := range pieces {
+		p.starts = append(p.starts, at)
+		if q.Hint >= 0 {
+			near = append(near, match{pos: at, n: q.Len, src: q.Hint})
+		}
+		at += q.Len
+	}
+	p.near = newNearIndex(block, cover(near, old.size), old)
+	w := writer{m: &e.mind}
+	var best []byte
+	for range passes {
+		if best != nil {
+			p.near.again()
+		}
+		seqs := p.run()
+		w.t = newTally(nil)
+		a := w.encode(block, pieces, old, seqs)
+		if best == nil || len(a) < len(best) {
+			best = a
+		}
+		p.p = w.t.prices()
+	}
+	if old.err != nil {
+		return nil, old.err
+	}
+	return best, nil
+}

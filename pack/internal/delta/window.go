@@ -1,0 +1,92 @@
+package delta
+
+import (
+	"io"
+	"slices"
+)
+
+// Window reads the old payload page by page and keeps the pages lately used.
+// One goroutine has it.
+type Window struct {
+	r     io.ReaderAt
+	size  int64
+	pages [windowPages]page
+	gone  []int64 // numbers of pages read and not kept
+	err   error
+}
+
+const (
+	pageSize    = 32 << 10
+	windowPages = 256
+)
+
+type page struct {
+	number int64 // plus one
+	b      []byte
+}
+
+// NewWindow on an old payload of the given size.
+func NewWindow(r io.ReaderAt, size int64) *Window { return &Window{r: r, size: size} }
+
+// Reset forgets what was read, and tells the ranges that it was read from, in order.
+func (w *Window) Reset() (ranges [][2]int64) {
+	numbers := w.gone
+	for i := range w.pages {
+		if n := w.pages[i].number; n > 0 {
+			numbers = append(numbers, n)
+			w.pages[i].number = 0
+		}
+	}
+	w.gone, w.err = nil, nil
+	slices.Sort(numbers)
+	for _, n := range slices.Compact(numbers) {
+		ranges = append(ranges, [2]int64{(n - 1) * pageSize, min(n*pageSize, w.size)})
+	}
+	return ranges
+}
+
+// from gives bytes from at on, at least one and up to the end of their page; none
+// where there is no old payload.
+func (w *Window) from(at int64) []byte {
+	if at < 0 || at >= w.size {
+		return nil
+	}
+	n := at / pageSize
+	p := &w.pages[n%windowPages]
+	if p.number != n+1 {
+		if p.b == nil {
+			p.b = make([]byte, pageSize)
+		}
+		if p.number > 0 {
+			w.gone = append(w.gone, p.number)
+		}
+		p.number = n + 1
+		p.b = p.b[:min(pageSize, w.size-n*pageSize)]
+		if k, err := w.r.ReadAt(p.b, n*pageSize); k < len(p.b) {
+			clear(p.b[k:])
+			if w.err == nil {
+				w.err = err
+			}
+		}
+	}
+	return p.b[at%pageSize:]
+}
+
+// read fills b with old bytes, and with zeros where there are none.
+func (w *Window) read(b []byte, at int64) {
+	for len(b) > 0 {
+		if at < 0 {
+			k := min(-at, int64(len(b)))
+			clear(b[:k])
+			b, at = b[k:], at+k
+			continue
+		}
+		p := w.from(at)
+		if p == nil {
+			clear(b)
+			return
+		}
+		k := copy(b, p)
+		b, at = b[k:], at+int64(k)
+	}
+}

@@ -1,0 +1,86 @@
+package pack
+
+import (
+	"io"
+	"os"
+	"path"
+	"sort"
+)
+
+// payload reads the files of an installed tree as one run of bytes, in the order of
+// its index: the address space that deltas speak of. What is missing or cut off
+// reads as zeros, for whatever is made of it is proved. One goroutine has it.
+type payload struct {
+	plan *Plan
+	old  int
+	near nearby
+	name string
+	file *os.File
+}
+
+func (p *Plan) payload(old int, root *os.Root) *payload {
+	return &payload{plan: p, old: old, near: nearby{root: root}}
+}
+
+func (p *payload) close() {
+	p.shut()
+	p.near.close()
+}
+
+func (p *payload) shut() {
+	if p.file != nil {
+		_ = p.file.Close() // it was only read
+	}
+	p.file, p.name = nil, ""
+}
+
+// ReadAt implements io.ReaderAt. It fails only where the index cannot be read.
+func (p *payload) ReadAt(b []byte, off int64) (int, error) {
+	a := p.plan.olds[p.old].Archive
+	if off >= a.total().payload {
+		return 0, io.EOF
+	}
+	n := min(int64(len(b)), a.total().payload-off)
+	clear(b[:n])
+	for done := int64(0); done < n; {
+		s, c, err := p.plan.holder(p.old, off+done)
+		if err != nil {
+			return 0, err
+		}
+		e := &s.rows[c.row]
+		in := c.at + off + done - c.payload - s.before
+		k := min(e.Size-in, n-done, s.before+s.payload-off-done)
+		p.read(e.Path, b[done:done+k], in)
+		done += k
+	}
+	if n < int64(len(b)) {
+		return int(n), io.EOF
+	}
+	return int(n), nil
+}
+
+func (p *payload) read(name string, b []byte, at int64) {
+	if p.file == nil || p.name != name {
+		p.shut()
+		f, err := openRegular(&p.near, path.Join(p.plan.olds[p.old].Dir, name))
+		if err != nil {
+			return // zeros serve: the proof of what is made tells
+		}
+		p.file, p.name = f, name
+	}
+	if n, err := p.file.ReadAt(b, at); err != nil {
+		clear(b[n:])
+	}
+}
+
+// holder finds the chunk of an old archive that has the byte at a payload address.
+func (p *Plan) holder(old int, addr int64) (*section, *chunk, error) {
+	a := p.olds[old].Archive
+	i := sort.Search(len(a.root.sections), func(i int) bool { return a.from[i+1].payload > addr })
+	s, err := p.section(old, i)
+	if err != nil {
+		return nil, nil, err
+	}
+	k := sort.Search(len(s.chunks), func(k int) bool { return s.before+s.chunks[k].payload > addr }) - 1
+	return s, &s.chunks[k], nil
+}
