@@ -145,7 +145,7 @@ func (d *Decoder) literals(dst []byte, pos, n int, tr *track, old *Window, t *ta
 			lo := t.nib2(&a.lo[hi], &q.lo[predLow(p, hi)])
 			b = byte(hi<<4 | lo)
 		} else {
-			q := &m.litC[litHash(c1, c2)]
+			q := &m.rare()[litHash(c1, c2)]
 			hi := t.nib2(&a.hi, &q.hi)
 			lo := t.nib2(&a.lo[hi], &q.lo[hi])
 			b = byte(hi<<4 | lo)
@@ -177,7 +177,7 @@ func litHash(c1, c2 byte) uint32 {
 }
 
 func (d *Decoder) dense(dst []byte, pos, n int, src int64, old *Window, t *taker) {
-	m := &d.m.dense
+	m := d.m.thick()
 	// The old bytes are put where the new ones will stand, with one before and two after in o.
 	var edge [1]byte
 	old.read(edge[:], src-1)

@@ -122,7 +122,7 @@ func (w *writer) literals(block []byte, pos, n int, tr *track, old *Window) {
 				w.t.misses++
 			}
 		} else {
-			q := &m.litC[litHash(c1, c2)]
+			q := &m.rare()[litHash(c1, c2)]
 			w.e.nib2(&a.hi, &q.hi, hi)
 			w.e.nib2(&a.lo[hi], &q.lo[hi], lo)
 		}
@@ -135,7 +135,7 @@ func (w *writer) literals(block []byte, pos, n int, tr *track, old *Window) {
 func (w *writer) price(b []byte, c1, c2 byte) float64 {
 	sum := 0.0
 	for _, c := range b {
-		a, q := &w.m.litA[c1], &w.m.litC[litHash(c1, c2)]
+		a, q := &w.m.litA[c1], &w.m.rare()[litHash(c1, c2)]
 		hi := int(c >> 4)
 		s := mean(&a.hi, &q.hi)
 		_, f := s.interval(hi)
@@ -149,7 +149,7 @@ func (w *writer) price(b []byte, c1, c2 byte) float64 {
 }
 
 func (w *writer) dense(block []byte, pos, n int, src int64, old *Window) {
-	m := &w.m.dense
+	m := w.m.thick()
 	b := make([]byte, n+3)
 	old.read(b, src-1)
 	before := byte(0)

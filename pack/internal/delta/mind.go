@@ -116,6 +116,28 @@ type mind struct {
 	litC   [1 << 12]byteModel
 
 	dense dense
+
+	usedC, usedDense bool // what is large is made anew when it is needed
+}
+
+// rare gives litC.
+func (m *mind) rare() *[1 << 12]byteModel {
+	if !m.usedC {
+		m.usedC = true
+		for i := range m.litC {
+			m.litC[i].reset()
+		}
+	}
+	return &m.litC
+}
+
+// thick gives dense.
+func (m *mind) thick() *dense {
+	if !m.usedDense {
+		m.usedDense = true
+		m.dense.reset()
+	}
+	return &m.dense
 }
 
 type byteModel struct {
@@ -157,10 +179,7 @@ func (m *mind) reset() {
 		fill(m.litB[i].hi[:])
 		fill(m.litB[i].lo[:])
 	}
-	for i := range m.litC {
-		m.litC[i].reset()
-	}
-	m.dense.reset()
+	m.usedC, m.usedDense = false, false
 }
 
 func (b *byteModel) reset() {
