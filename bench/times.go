@@ -129,6 +129,10 @@ func (b *bench) applyTime(ctx context.Context, p corpus.Pair, bed *peer.Bed) (er
 	var cpu []float64
 	var a applied
 	var rss int64
+	told := new + ".delta"
+	if _, err := b.self(ctx, "", nil, "delta", old, new, told); err != nil {
+		return err
+	}
 	for range b.pairs {
 		dir, err := s.fresh()
 		if err != nil {
@@ -137,13 +141,13 @@ func (b *bench) applyTime(ctx context.Context, p corpus.Pair, bed *peer.Bed) (er
 		if _, _, err := meter.Shell(ctx, dir, []string{"OLD=" + bed.Old}, `cp -r "$OLD" old`); err != nil {
 			return err
 		}
-		u, err := b.self(ctx, dir, &a, "apply", old, new, ".", "new")
+		u, err := b.self(ctx, dir, &a, "apply", old, new, told, ".", "new")
 		if err != nil {
 			return err
 		}
 		cpu, rss = append(cpu, u.CPU), max(rss, u.RSS)
 	}
-	command := "cp -r OLD old; bench work apply old.assetpack new.assetpack . new"
+	command := "cp -r OLD old; bench work delta old.assetpack new.assetpack delta; bench work apply old.assetpack new.assetpack delta . new"
 	changed, err := changedBytes(bed)
 	if err != nil {
 		return err

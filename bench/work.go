@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,7 +26,8 @@ func work(ctx context.Context, args []string) error {
 		"extract": {2, extract},
 		"verify":  {2, verify},
 		"update":  {2, planUpdate},
-		"apply":   {4, apply},
+		"delta":   {3, delta},
+		"apply":   {5, apply},
 		"grow":    {3, grow},
 	}
 	if len(args) == 0 {
@@ -155,14 +157,30 @@ type applied struct {
 	Seconds float64      `json:"seconds"` // for plan and apply
 }
 
-// apply OLDPACK NEWPACK ROOT INTO; the old tree is ROOT/old.
+// delta OLDPACK NEWPACK DELTA
+func delta(ctx context.Context, args []string) (any, error) {
+	packs, shut, err := open(args[0], args[1])
+	defer shut()
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Create(args[2])
+	if err != nil {
+		return nil, err
+	}
+	s, err := pack.WriteDelta(ctx, f, packs[0], packs[1], pack.DeltaOptions{})
+	return s, errors.Join(err, f.Close())
+}
+
+// apply OLDPACK NEWPACK DELTA ROOT INTO; the old tree is ROOT/old. The new index comes of
+// the delta, as on a device.
 func apply(ctx context.Context, args []string) (any, error) {
 	packs, shut, err := open(args[0], args[1])
 	defer shut()
 	if err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(args[2])
+	root, err := os.OpenRoot(args[3])
 	if err != nil {
 		return nil, err
 	}
@@ -172,12 +190,28 @@ func apply(ctx context.Context, args []string) (any, error) {
 		return nil, err
 	}
 	defer f.Close()
-	before, began := written(), time.Now()
-	p, err := pack.NewPlan(ctx, packs[1], []pack.Installed{{Archive: packs[0], Dir: "old"}}, pack.PlanOptions{})
+	told, err := os.ReadFile(args[2])
 	if err != nil {
 		return nil, err
 	}
-	_, err = p.Apply(ctx, root, filepath.ToSlash(args[3]), pack.FetchFrom(f))
+	before, began := written(), time.Now()
+	d, err := pack.OpenDelta(bytes.NewReader(told), int64(len(told)))
+	if err != nil {
+		return nil, err
+	}
+	var index bytes.Buffer
+	if err := d.WriteIndex(ctx, &index, packs[0]); err != nil {
+		return nil, err
+	}
+	target, err := pack.Open(bytes.NewReader(index.Bytes()), int64(index.Len()))
+	if err != nil {
+		return nil, err
+	}
+	p, err := pack.NewPlan(ctx, target, []pack.Installed{{Archive: packs[0], Dir: "old"}}, pack.PlanOptions{Deltas: []*pack.Delta{d}})
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.Apply(ctx, root, filepath.ToSlash(args[4]), pack.FetchFrom(f))
 	return applied{Plan: p.Figures(), Written: written() - before, Seconds: time.Since(began).Seconds()}, err
 }
 
