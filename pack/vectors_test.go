@@ -206,6 +206,11 @@ func TestAReaderWrittenFromThePageAgrees(t *testing.T) {
 			t.Skip(err)
 		}
 	}
+	vector := func(name string) string { return filepath.Join("testdata", "delta", name) }
+	out, err := exec.Command("python3", "-B", filepath.Join("..", "doc", "delta-reader.py"), vector("base.assetpack"), vector("target.assetpack"), vector("base-target.delta")).CombinedOutput()
+	if err != nil {
+		t.Errorf("the delta: %v\n%s", err, out)
+	}
 	script := filepath.Join("..", "doc", "pack-reader.py")
 	files, err := filepath.Glob(filepath.Join("testdata", "vectors", "*.assetpack"))
 	if err != nil || len(files) == 0 {
