@@ -135,6 +135,10 @@ func TestAWorkTellsWhatAnUpdateCosts(t *testing.T) {
 		data, _ := json.Marshal(u)
 		t.Errorf("of %d: %s", info.Size(), data)
 	}
+	packs = append(packs, filepath.Join(dir, "new.delta"))
+	if _, err := delta(t.Context(), packs); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := apply(t.Context(), append(packs, dir, "made")); err != nil {
 		t.Fatal(err)
 	}
