@@ -20,10 +20,11 @@ import (
 	"larder/client"
 )
 
+const model asset.PackID = "model"
+
 const (
-	model   asset.PackID = "model"
-	weights              = "model/weights.bin"
-	card                 = "model/card.txt"
+	weights = "model/weights.bin"
+	card    = "model/card.txt"
 )
 
 func main() {

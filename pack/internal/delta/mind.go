@@ -108,7 +108,6 @@ type mind struct {
 	ml   [kinds]lengths
 	far  numbers
 	near numbers
-	sign nib
 
 	litRaw [16]flag
 	litA   [256]byteModel // by the byte before
@@ -148,12 +147,6 @@ type byteModel struct {
 type predModel struct {
 	hi [256]nib
 	lo [512]nib
-}
-
-func newMind() *mind {
-	m := &mind{}
-	m.reset()
-	return m
 }
 
 func (m *mind) reset() {

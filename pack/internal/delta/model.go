@@ -1,7 +1,5 @@
 package delta
 
-import "math/bits"
-
 // Probabilities have fifteen bits.
 const (
 	scaleBits = 15
@@ -100,13 +98,6 @@ func mean(a, b *nib) nib {
 	}
 }
 
-// find gives the symbol whose interval has v.
-func (n *nib) find(v uint64) int {
-	w := v*ones | highs
-	m := ((w-n[0])&highs)>>15 | ((w-n[1])&highs)>>14 | ((w-n[2])&highs)>>13 | ((w-n[3])&highs)>>12
-	return bits.OnesCount64(m) - 1
-}
-
 // interval gives the start and length of a symbol's interval.
 func (n *nib) interval(sym int) (start, freq uint64) {
 	start = n[sym>>2&3] >> (sym & 3 * 16) & lane0
@@ -121,7 +112,7 @@ func (n *nib) interval(sym int) (start, freq uint64) {
 type flag uint32
 
 const (
-	flagStart = flag(1<<31 | 0)
+	flagStart = flag(1 << 31)
 	flagMost  = 255
 )
 

@@ -4,17 +4,16 @@ import "sort"
 
 // parser finds the cheapest steps for a block, about.
 type parser struct {
-	block    []byte
-	pieces   []Piece
-	starts   []int // of pieces, in the block
-	near     *nearIndex
-	far      []match
-	p        *prices
-	nodes    []parseNode
-	offs     []offer
-	ops      []op
-	lastSeqs []seq
-	lately   [5]int // parts that the reps lay in
+	block  []byte
+	pieces []Piece
+	starts []int // of pieces, in the block
+	near   *nearIndex
+	far    []match
+	p      *prices
+	nodes  []parseNode
+	offs   []offer
+	ops    []op
+	lately [5]int // parts that the reps lay in
 }
 
 // op is one literal, or a copy.
