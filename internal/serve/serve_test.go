@@ -290,7 +290,8 @@ func TestFaultsKnowPacksByTheirNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lines []string
-	s := open(t, Options{Inputs: []string{f.path("level.json")}, Faults: faulty.New(faults, 0), Events: Events{Answered: func(r Request) { lines = append(lines, r.String()) }}})
+	answered := make(chan string, 1) // a request that breaks off ends at the client first
+	s := open(t, Options{Inputs: []string{f.path("level.json")}, Faults: faulty.New(faults, 0), Events: Events{Answered: func(r Request) { answered <- r.String() }}})
 	server := httptest.NewServer(s)
 	get := func(path string) {
 		res, err := http.Get(server.URL + path)
@@ -299,6 +300,7 @@ func TestFaultsKnowPacksByTheirNames(t *testing.T) {
 		}
 		_, _ = io.Copy(io.Discard, res.Body) // broken off on purpose
 		_ = res.Body.Close()
+		lines = append(lines, <-answered)
 	}
 	url := s.Packs()[0].URL[len("../../.."):]
 	for _, path := range []string{"/manifest.json", "/list.json", url, url, url, "/x\x7f"} {
