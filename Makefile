@@ -17,7 +17,7 @@ build: ## Build bin/larder
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/larder
 
 test: race check cross ## The whole gate: format, floors, vet, staticcheck, cross builds, all tests with -race
-	go test $(RACE) $(if $(CI),-v) -timeout 15m ./...
+	go test $(RACE) $(if $(CI),-v) -timeout 30m ./...
 	$(if $(RACE),go test $(if $(CI),-v) -run '^Test(FiftyApps|NothingIsLost)' ./internal/service)
 	$(if $(RACE),go test $(if $(CI),-v) -run '^Test(HistoriesOfAShelf|ThePowerMayGo)' ./internal/install)
 	$(if $(filter linux,$(shell go env GOOS)),LARDER_FENCE=landlock go test -v -run '^TestEscapes' ./internal/service)
