@@ -56,8 +56,9 @@ func tasksOfUser(private bool) int {
 	return n
 }
 
-// floorFor is how many bytes must stay free where free bytes are free now.
-func floorFor(free int64) int64 { return min(freeFloor, free/2) }
+// floorFor is how many bytes must stay free where free bytes are free now: on a
+// disk that is nearly full already a program gets a little, and at most half.
+func floorFor(free int64) int64 { return min(freeFloor, max(free-leeway, free/2)) }
 
 // freeBytes is what an ordinary user may still write where dir lies.
 func freeBytes(dir string) (int64, error) {

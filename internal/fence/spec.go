@@ -22,10 +22,15 @@ const layersVariable = "LARDER_FENCE"
 const (
 	maxTasks  = 512       // processes and threads together
 	maxFiles  = 1024      // open files of one process
-	freeFloor = 64 << 20  // bytes that stay free in the container's file system
+	leeway    = 16 << 20  // bytes that may be written where less than freeFloor is free
 	dataSlack = 1 << 30   // above the memory limit: Go and Node map far more than they touch
 	wasmSlack = 512 << 20 // for the one who compiles a module
 )
+
+// freeFloor is how many bytes stay free in the container's file system. It is far
+// above what counts as critically low: with a disk that it filled an extension
+// could have the files of other apps purged.
+const freeFloor = 192 << 20
 
 // Spec says what to run and what it may reach. Path, Container and the three files
 // are required, paths are absolute.
