@@ -22,4 +22,5 @@ func limitMemory() {
 func returnMemory() {
 	runtime.GC()
 	debug.FreeOSMemory()
+	unmapProgram()
 }

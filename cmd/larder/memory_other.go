@@ -4,3 +4,5 @@ package main
 
 // residentMemory is not known here.
 func residentMemory(int) (int64, bool) { return 0, false }
+
+func unmapProgram() {}
