@@ -20,6 +20,7 @@ test: race check cross ## The whole gate: format, floors, vet, staticcheck, cros
 	go test $(RACE) $(if $(CI),-v) -timeout 30m ./...
 	$(if $(RACE),go test $(if $(CI),-v) -run '^Test(FiftyApps|NothingIsLost)' ./internal/service)
 	$(if $(RACE),go test $(if $(CI),-v) -run '^Test(HistoriesOfAShelf|ThePowerMayGo)' ./internal/install)
+	$(if $(RACE),go test $(if $(CI),-v) -run '^Test(ADamagedHead|AnUpdateWithinADelta)' ./pack)
 	$(if $(filter linux,$(shell go env GOOS)),LARDER_FENCE=landlock go test -v -run '^TestEscapes' ./internal/service)
 
 race:

@@ -1,0 +1,9 @@
+//go:build race
+
+package pack
+
+// Deltas are coded some thirty times slower under the race detector.
+const (
+	deltaPairs = 2
+	headStep   = 13
+)

@@ -1,0 +1,8 @@
+//go:build !race
+
+package pack
+
+const (
+	deltaPairs = 8 // random pairs of trees that a delta leads between
+	headStep   = 1 // every so many bytes of a delta's head are damaged
+)
