@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -86,7 +87,7 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 		Transport: transport, Challenge: d.challenge(r)}
 	switch {
 	case r.Kind == queue.Manifest:
-		job.MaxBytes = MaxManifest
+		job.MaxBytes, job.Unless, job.Events.Named = cmp.Or(r.MaxBytes, MaxManifest), r.Unless, func(validator string) { r.named = validator }
 	case r.FileSize == 0: // nobody said how much will come: it may not fill the disk
 		free, err := d.Free(d.Dirs.Data)
 		if err != nil {
@@ -100,6 +101,11 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 		job.Allowance = meter{d, r}
 	}
 	held, err := d.fetcher.Fetch(ctx, job)
+	if errors.Is(err, transfer.ErrUnchanged) {
+		r.named = r.Unless
+		d.finished(r, "", 0)
+		return
+	}
 	var fail *transfer.Failure
 	if errors.As(err, &fail) {
 		d.failed(ctx, r, held, fail)

@@ -23,6 +23,7 @@ type run struct {
 	bytes, total atomic.Int64
 	resumable    atomic.Bool                   // stopping costs no byte
 	traffic      atomic.Pointer[asset.Traffic] // of packs
+	named        string                        // what names the manifest that came; of the run's goroutine
 
 	// Before the app's first launch: what was received in all, how much of that is
 	// booked, and what was drawn of the allowance beyond the declared size.

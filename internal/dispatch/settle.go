@@ -30,7 +30,10 @@ func (d *Dispatcher) finished(r *run, inbox string, bytes int64) {
 	d.hosts.reached(r.Host)
 	due := r.Kind == queue.File
 	err := d.writeBooked([]*run{r}, func(tx *db.Tx) error {
-		return queue.Finish(tx, r.UniqueIdentifier, inbox, bytes, due, time.Now())
+		if err := queue.Finish(tx, r.UniqueIdentifier, inbox, bytes, due, time.Now()); err != nil || r.Kind != queue.Manifest {
+			return err
+		}
+		return queue.Name(tx, r.UniqueIdentifier, r.named)
 	})
 	if err != nil {
 		d.lost(r, err)

@@ -45,7 +45,7 @@ type Entry struct {
 
 	Bytes     int64  // synced to disk
 	Total     int64  // 0 unknown
-	Validator string // strong; "" means the bytes cannot be resumed
+	Validator string // strong; "" means the bytes cannot be resumed. Of a finished manifest what names it, of any strength
 	Boot      string // fsx.BootID when the bytes were written
 	Wire      int64  // received in all, those given up included; counted before the first launch
 
@@ -58,7 +58,12 @@ type Entry struct {
 	Delivery     Delivery
 	Deliveries   int
 	NextDelivery time.Time
-	Path         string // in the inbox, once finished
+	Path         string // in the inbox, once finished; empty when Unless still holds
+
+	// Unless names the manifest that is held already, so that only another is fetched.
+	Unless string
+	// MaxBytes bounds a manifest; 0 is the bound for all.
+	MaxBytes int64
 
 	// Pack is what is to be installed, of kind Pack. Size is that of its archive, Total what
 	// it takes on the wire, once that is known.
@@ -96,6 +101,8 @@ type request struct {
 	Method  string            `json:"method,omitempty"`
 	Headers map[string]string `json:"headers,omitempty"`
 	Body    []byte            `json:"body,omitempty"`
+	Unless  string            `json:"unless,omitempty"`
+	Max     int64             `json:"max,omitempty"`
 }
 
 func hostOf(s string) string {

@@ -24,7 +24,7 @@ func Add(tx *db.Tx, e Entry, now time.Time) (Entry, error) {
 		e.App, e.Kind, e.Identifier); err != nil {
 		return e, err
 	}
-	r := request{URL: e.URL, Method: e.Method, Headers: e.Headers, Body: e.Body}
+	r := request{URL: e.URL, Method: e.Method, Headers: e.Headers, Body: e.Body, Unless: e.Unless, Max: e.MaxBytes}
 	res, err := tx.Exec(`INSERT INTO downloads (id, app, kind, identifier, state, essential, priority, size, grp, host, request, moved, reason, error, delivery, ended, pack)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.UniqueIdentifier, e.App, e.Kind, e.Identifier, e.State, e.Essential, e.Priority, e.FileSize, e.Group, e.Host, toJSON(r),
@@ -99,6 +99,12 @@ func Wait(tx *db.Tx, id string, reason *asset.Reason, attempts int, next time.Ti
 func Finish(tx *db.Tx, id, path string, bytes int64, due bool, now time.Time) error {
 	return move(tx, id, asset.StateFinished, "reason = '', error = '', request = json_remove(request, '$.headers', '$.body'), path = ?, bytes = ?, total = ?, delivery = ?, ended = ?, moved = ?",
 		path, bytes, bytes, delivery(due), millis(now), millis(now))
+}
+
+// Name records what names the bytes of a finished download, for a condition later.
+func Name(tx *db.Tx, id, validator string) error {
+	_, err := tx.Exec("UPDATE downloads SET validator = ? WHERE id = ? AND state = 'finished'", validator, id)
+	return err
 }
 
 // Fail ends a download with an error.

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -31,6 +32,9 @@ type catalogue struct {
 type accepted struct {
 	Fetched  time.Time               `json:"fetched"`
 	Manifest *asset.DownloadManifest `json:"manifest"`
+	URL      string                  `json:"url"`            // whence
+	Name     string                  `json:"name,omitempty"` // of these bytes at the server, see transfer.Job.Unless
+	Reader   string                  `json:"reader"`         // version of the Larder that read it: another may see more in it
 }
 
 const (
@@ -73,9 +77,20 @@ func (c *catalogue) forget(id asset.AppID) {
 	delete(c.apps, id)
 }
 
-// accept makes m the app's manifest.
-func (s *Service) accept(app *apps.App, m *asset.DownloadManifest) error {
-	a := &accepted{Fetched: time.Now(), Manifest: m}
+// looked notes that an app's manifest still held then. After a restart it is as old as its file.
+func (c *catalogue) looked(id asset.AppID, then time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a := c.apps[id]; a != nil {
+		now := *a
+		now.Fetched = then
+		c.apps[id] = &now
+	}
+}
+
+// accept makes a the app's manifest.
+func (s *Service) accept(app *apps.App, a *accepted) error {
+	a.Fetched, a.Reader = time.Now(), s.config.Version
 	if err := s.writeJSON(app, manifestFile, a); err != nil {
 		return err
 	}
@@ -95,7 +110,14 @@ func (s *Service) tellOffer(app *apps.App) error {
 	if err != nil {
 		return err
 	}
-	return s.writeJSON(app, offerFile, offer)
+	text, err := json.Marshal(offer)
+	if err != nil {
+		return err
+	}
+	if old, err := s.readFile(s.offerFile(app), int64(len(text))+1); err == nil && bytes.Equal(old, text) {
+		return nil // an idle check writes nothing
+	}
+	return s.write(app, offerFile, text)
 }
 
 func (s *Service) offerTo(app *apps.App) (asset.PackOffer, error) {
@@ -165,6 +187,10 @@ func (s *Service) writeJSON(app *apps.App, name string, v any) error {
 	if err != nil {
 		return err
 	}
+	return s.write(app, name, text)
+}
+
+func (s *Service) write(app *apps.App, name string, text []byte) error {
 	dir := s.config.Dirs.Offer(app.Bundle.Group, app.ID())
 	if err := fsx.MkdirAll(s.config.FS, dir, 0o755); err != nil {
 		return err

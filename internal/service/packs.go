@@ -11,7 +11,6 @@ import (
 	"larder/internal/apps"
 	"larder/internal/courier"
 	"larder/internal/db"
-	"larder/internal/dispatch"
 	"larder/internal/lifecycle"
 	"larder/internal/policy"
 	"larder/internal/queue"
@@ -59,33 +58,19 @@ func (s *Service) decide(app *apps.App) {
 	})
 }
 
-// override has the packs of a manifest come from where its reader was sent.
-func override(m *asset.DownloadManifest, base string) {
-	for i := range m.Packs {
-		p := &m.Packs[i]
-		p.URL = asset.OverrideURL(base, p.URL)
-		for d := range p.Deltas {
-			p.Deltas[d].URL = asset.OverrideURL(base, p.Deltas[d].URL)
-		}
-	}
-}
-
 // decideOn reads the manifest and does what follows from it.
 func (s *Service) decideOn(ctx context.Context, app *apps.App, row queue.Entry) (changes, error) {
-	text, err := s.readFile(row.Path, dispatch.MaxManifest)
+	m, err := s.news(ctx, app, row)
 	if err != nil {
-		return changes{}, err
-	}
-	m, err := s.read(ctx, app, row, text)
-	if err != nil {
-		return changes{}, err
-	}
-	override(m, app.Prefs.URLOverride)
-	if err := s.accept(app, m); err != nil {
 		return changes{}, err
 	}
 	answered := func(tx *db.Tx) error {
-		return errors.Join(applyTo(tx, app.ID(), lifecycle.Event{Kind: lifecycle.Answered}), queue.Drop(tx, row.UniqueIdentifier))
+		err := errors.Join(applyTo(tx, app.ID(), lifecycle.Event{Kind: lifecycle.Answered}), queue.Drop(tx, row.UniqueIdentifier))
+		if err != nil || app.Life.Request.AllowsEssential() {
+			return err
+		}
+		// The round ends here: whoever looks next must not take it for one that still runs.
+		return applyTo(tx, app.ID(), lifecycle.Event{Kind: lifecycle.EssentialSettled})
 	}
 	if app.Life.Request == requestLook {
 		return changes{}, s.change(ctx, func(tx *db.Tx) (asset.AppID, error) { return app.ID(), answered(tx) })

@@ -137,7 +137,7 @@ func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Tim
 		if e, found, err = queue.ManifestOf(tx, app.ID()); err != nil || found {
 			return err
 		}
-		e, err = addManifest(tx, app, now)
+		e, err = s.addManifest(tx, app, now)
 		return err
 	})
 	switch {
@@ -153,13 +153,21 @@ func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Tim
 }
 
 // addManifest schedules the app's manifest.
-func addManifest(tx *db.Tx, app *apps.App, now time.Time) (queue.Entry, error) {
+func (s *Service) addManifest(tx *db.Tx, app *apps.App, now time.Time) (queue.Entry, error) {
+	e := queue.Entry{App: app.ID(), Kind: queue.Manifest, Download: asset.Download{Identifier: string(app.ID()) + ".manifest", URL: manifestURL(app), Group: app.Bundle.Group}}
+	if err := s.onlyNews(app, &e); err != nil {
+		return e, err
+	}
+	return queue.Add(tx, e, now)
+}
+
+// manifestURL is where the app's manifest is, on its own server or where that was moved to.
+func manifestURL(app *apps.App) string {
 	at := app.Bundle.ManifestURL
 	if app.Bundle.HasManagedAssetPacks {
 		at = site.ManifestURL(at, app.Bundle.HostURL, app.ID(), app.Context, platform())
 	}
-	at = asset.OverrideURL(app.Prefs.URLOverride, at)
-	return queue.Add(tx, queue.Entry{App: app.ID(), Kind: queue.Manifest, Download: asset.Download{Identifier: string(app.ID()) + ".manifest", URL: at, Group: app.Bundle.Group}}, now)
+	return asset.OverrideURL(app.Prefs.URLOverride, at)
 }
 
 // overtaken tells that something else is to be done for an app by now: a person

@@ -66,7 +66,7 @@ func (s *Service) look(ctx context.Context, id asset.AppID, request asset.Conten
 		if err := queue.NewRound(tx, id); err != nil {
 			return id, err
 		}
-		e, err := addManifest(tx, &app, time.Now())
+		e, err := s.addManifest(tx, &app, time.Now())
 		if err != nil {
 			return id, err
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io/fs"
-	"net/url"
 	"sync"
 	"time"
 
@@ -38,20 +37,28 @@ func (x *signatures) forget(id asset.AppID) {
 	delete(x.apps, id)
 }
 
-// read gives the manifest in a document that was fetched. Where the bundle has a root, it
-// is the one that the app's developer signed, and names only pack versions that were
-// signed too; what the site has instead is not looked at.
-func (s *Service) read(ctx context.Context, app *apps.App, row queue.Entry, text []byte) (*asset.DownloadManifest, error) {
-	if app.Bundle.TrustedRoot == nil {
-		return site.Read(text, row.URL)
+// proven gives the manifest that the app's developer signed, and accepts it if it names only
+// pack versions that were signed too. What came is the site's timestamp or its manifest,
+// see onlyNews; what else the site has is fetched as needed.
+func (s *Service) proven(ctx context.Context, app *apps.App, row queue.Entry, came []byte) (*asset.DownloadManifest, error) {
+	from := &siteOf{s: s, app: app, row: row}
+	c := s.verifier(app, from)
+	base := row.URL
+	if row.URL == beside(row.URL, trust.TimestampFile) {
+		base = manifestURL(app)
+		from.stamp = &trust.Document{Bytes: came, Validator: row.Validator, Unchanged: row.Path == ""}
+	} else {
+		c.Offer = came
 	}
-	c := s.verifier(app, siteOf{s, app, row})
-	c.Offer = text
 	proven, err := c.Refresh(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m, err := site.Read(proven.Manifest, row.URL)
+	s.signatures.keep(app.ID(), &proven.Signed)
+	if a, err := s.manifestOf(app); err == nil && a != nil && !proven.Changed && a.URL == base && a.Reader == s.config.Version {
+		return s.same(app)
+	}
+	m, err := site.Read(proven.Manifest, base)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +71,8 @@ func (s *Service) read(ctx context.Context, app *apps.App, row queue.Entry, text
 			return nil, err
 		}
 	}
-	s.signatures.keep(app.ID(), &proven.Signed)
-	return m, nil
+	override(m, app.Prefs.URLOverride)
+	return m, s.accept(app, &accepted{Manifest: m, URL: base})
 }
 
 func (s *Service) verifier(app *apps.App, from trust.Fetcher) *trust.Client {
@@ -88,19 +95,19 @@ func signedVersion(p asset.Pack) (trust.Version, error) {
 
 // siteOf fetches what lies beside an app's manifest on its site.
 type siteOf struct {
-	s   *Service
-	app *apps.App
-	row queue.Entry
+	s     *Service
+	app   *apps.App
+	row   queue.Entry
+	stamp *trust.Document // the site's timestamp, if it is at hand
 }
 
 // Fetch implements trust.Fetcher.
-func (f siteOf) Fetch(ctx context.Context, name string, limit int64, validator string) (trust.Document, error) {
-	base, err := url.Parse(f.row.URL)
-	if err != nil {
-		return trust.Document{}, err
+func (f *siteOf) Fetch(ctx context.Context, name string, limit int64, validator string) (trust.Document, error) {
+	if at := f.stamp; name == trust.TimestampFile && at != nil && (!at.Unchanged || validator == f.row.Unless) {
+		f.stamp = nil
+		return *at, nil
 	}
-	at := base.ResolveReference(&url.URL{Path: "../" + name})
-	d, err := f.s.dispatcher.Document(ctx, f.app, f.row, at.String(), limit, validator)
+	d, err := f.s.dispatcher.Document(ctx, f.app, f.row, beside(f.row.URL, name), limit, validator)
 	return trust.Document{Bytes: d.Bytes, Validator: d.Validator, Unchanged: d.Unchanged}, err
 }
 

@@ -140,27 +140,6 @@ func TestASignedSiteStocksADevice(t *testing.T) {
 	m.until2("two")
 }
 
-func TestAnIdleCheckOfASignedSiteCostsOneSmallRequestMore(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	m := w.maker()
-	m.release("one")
-	m.install()
-	m.server.ResetLog()
-	if err := m.checked(); err != nil {
-		t.Fatal(err)
-	}
-	asked, sent := 0, int64(0)
-	for _, r := range m.server.Requests() {
-		if strings.Contains(r.Path, "/trust/") {
-			asked, sent = asked+1, sent+r.Sent
-		}
-	}
-	if asked != 1 || sent > 1<<10 {
-		t.Errorf("an idle check asked %d times for signatures and got %d bytes", asked, sent)
-	}
-}
-
 // A hostile server before a device that has version one: whatever it shows, the app
 // reads on what it has, and whoever looks is told why.
 func TestAHostileServerChangesNothing(t *testing.T) {

@@ -23,6 +23,7 @@ type attempt struct {
 	entry      *entry   // nil until something is to be recorded
 	began      bool
 	progressed bool
+	unchanged  bool // see ErrUnchanged
 
 	login               *login // nil until the owner has answered a challenge
 	refused, challenges int
@@ -82,8 +83,15 @@ func (a *attempt) run(ctx context.Context) *Failure {
 		if at := retryAfter(res.Header, time.Now()); !at.IsZero() && a.job.Events.NotBefore != nil {
 			a.job.Events.NotBefore(at)
 		}
+		if part == "" && a.job.Unless != "" && res.StatusCode == http.StatusNotModified {
+			a.unchanged = true
+			return closed(res)
+		}
 		ans, again, fail := a.judge(redact(u), res, asked)
 		if fail == nil && again == "" {
+			if a.job.Events.Named != nil {
+				a.job.Events.Named(nameOf(res, asked))
+			}
 			if ans.start == 0 && asked.Bytes > 0 {
 				why = "the server sent the whole file, not the rest"
 			}
@@ -98,6 +106,12 @@ func (a *attempt) run(ctx context.Context) *Failure {
 		}
 		why = again
 	}
+}
+
+// closed ends an answer that has no body.
+func closed(res *http.Response) *Failure {
+	_ = res.Body.Close()
+	return nil
 }
 
 // complete reports whether the whole entity was held from the start.

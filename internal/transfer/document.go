@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"maps"
 	"net/http"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 // Document is a small entity, in memory.
 type Document struct {
 	Bytes     []byte
-	Validator string // its ETag, or empty
+	Validator string // names it, for a later condition; or empty
 	Unchanged bool   // the server says that the validator asked with still holds
 }
 
@@ -31,13 +30,7 @@ func (f *Fetcher) Document(ctx context.Context, j Job, validator string) (Docume
 	if a.job.Allowance == nil {
 		a.job.Allowance = unlimited{}
 	}
-	if validator != "" {
-		a.job.Headers = maps.Clone(j.Headers)
-		if a.job.Headers == nil {
-			a.job.Headers = map[string]string{}
-		}
-		a.job.Headers["If-None-Match"] = validator
-	}
+	a.job.Unless = validator
 	if fail := checkJob(&a.job); fail != nil {
 		return Document{}, fail
 	}
@@ -53,6 +46,9 @@ func (f *Fetcher) Document(ctx context.Context, j Job, validator string) (Docume
 	switch res.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotModified:
+		if validator == "" {
+			return Document{}, badStatus(redact(u), res, time.Now())
+		}
 		return Document{Validator: validator, Unchanged: true}, nil
 	case http.StatusNotFound, http.StatusGone:
 		return Document{}, &fs.PathError{Op: "fetch", Path: redact(u), Err: fs.ErrNotExist}
@@ -76,11 +72,7 @@ func (f *Fetcher) Document(ctx context.Context, j Job, validator string) (Docume
 	case int64(len(b)) > j.MaxBytes:
 		return Document{}, tooLarge(redact(u), j.MaxBytes)
 	}
-	tag := res.Header.Get("ETag")
-	if len(tag) > maxValidator {
-		tag = ""
-	}
-	return Document{Bytes: b, Validator: tag}, nil
+	return Document{Bytes: b, Validator: nameOf(res, Held{})}, nil
 }
 
 // metered counts what a body brings, and takes it for progress.

@@ -48,7 +48,7 @@ func isHeader(name, value string) bool {
 
 // exchange sends the job's request, follows redirects, and returns the final
 // answer with the URL that gave it. A part that is not empty is the Range to ask for,
-// under a validator if there is one.
+// under a validator if there is one; the whole is asked for under Job.Unless.
 func (a *attempt) exchange(ctx context.Context, s *stall, part, validator string) (*http.Response, *url.URL, *Failure) {
 	u, err := url.Parse(a.job.URL)
 	if err != nil {
@@ -63,7 +63,11 @@ func (a *attempt) exchange(ctx context.Context, s *stall, part, validator string
 			return nil, u, fail
 		}
 		s.start()
-		res, err := a.Transport.RoundTrip(request(ctx, s, method, u, body, custom, part, validator, a.authorization(u)))
+		req := request(ctx, s, method, u, body, custom, part, validator, a.authorization(u))
+		if part == "" && a.job.Unless != "" {
+			req.Header.Set(condition(a.job.Unless), a.job.Unless)
+		}
+		res, err := a.Transport.RoundTrip(req)
 		s.stop()
 		if err != nil {
 			again, fail := a.doubted(ctx, u, err)

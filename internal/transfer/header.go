@@ -95,6 +95,30 @@ func validatorOf(h http.Header) string {
 	return modified.UTC().Format(http.TimeFormat)
 }
 
+// nameOf is what names the entity of an accepted answer, for a condition later: an ETag of
+// any strength, or a date that is strong by the rule of validatorOf. A weaker date
+// might name two entities of one second, and the second would never be seen.
+func nameOf(res *http.Response, asked Held) string {
+	if res.StatusCode == http.StatusPartialContent {
+		return asked.Validator
+	}
+	if tags := res.Header.Values("ETag"); len(tags) == 1 && isETag(tags[0]) {
+		return tags[0]
+	}
+	return validatorOf(res.Header)
+}
+
+// isETag accepts weak ones too.
+func isETag(s string) bool { return isStrongETag(strings.TrimPrefix(s, "W/")) }
+
+// condition is the header under which an entity is asked for unless it is that one.
+func condition(name string) string {
+	if isETag(name) {
+		return "If-None-Match"
+	}
+	return "If-Modified-Since"
+}
+
 // sameEntity reports whether the headers of a 206 agree with the validator the
 // part was asked under. A server that leaves the validator out has said enough
 // by honouring If-Range.

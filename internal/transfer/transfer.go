@@ -22,6 +22,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -67,6 +68,9 @@ type Job struct {
 	Held Held
 	// Size is the exact number of wire bytes expected; 0 means unknown.
 	Size int64
+	// Unless names an entity that the owner has already: an ETag of any strength, or an
+	// HTTP date. A request for the whole is then conditional, see ErrUnchanged.
+	Unless string
 	// MaxBytes bounds an entity of any size (1012); 0 means no bound.
 	MaxBytes int64
 	// Challenge, if set, is asked what to do about a server that demands a user or
@@ -96,6 +100,9 @@ type Events struct {
 	Began func(offset, total int64)
 	// Progress follows each write.
 	Progress func(bytes, total int64)
+	// Named tells, before Began, what names the entity that arrives, for a later Unless;
+	// "" when nothing does.
+	Named func(validator string)
 	// Reset tells that the bytes held were given up, and why.
 	Reset func(reason string)
 	// NotBefore tells that an answer, good or bad, asked not to be bothered before
@@ -137,8 +144,12 @@ func (f *Fetcher) withDefaults() Fetcher {
 	return d
 }
 
+// ErrUnchanged is what Fetch returns when the server says that the entity is still the one
+// of Job.Unless. Nothing was fetched.
+var ErrUnchanged = errors.New("the server has what the owner has")
+
 // Fetch makes one attempt at j. It returns what is durably held afterwards, and
-// a *Failure unless the entity is complete. Cancelling ctx keeps every byte
+// a *Failure or ErrUnchanged unless the entity is complete. Cancelling ctx keeps every byte
 // written so far. When j.Held is complete already, no request is made.
 func (f *Fetcher) Fetch(ctx context.Context, j Job) (Held, error) {
 	if j.Allowance == nil {
@@ -158,6 +169,9 @@ func (f *Fetcher) Fetch(ctx context.Context, j Job) (Held, error) {
 	if fail != nil {
 		fail.Progressed = a.progressed
 		return a.held, fail
+	}
+	if a.unchanged {
+		return a.held, ErrUnchanged
 	}
 	return a.held, nil
 }

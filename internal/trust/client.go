@@ -89,6 +89,17 @@ func (c *Client) Known() (*Proven, error) {
 	return c.known(rec)
 }
 
+// Validator names the timestamp of what was proved last, as the site named it: a request for
+// another than that asks whether anything is new. Empty when nothing was proved, or the site
+// names nothing.
+func (c *Client) Validator() (string, error) {
+	rec, err := c.load()
+	if err != nil || rec.Manifests[c.Context] == nil {
+		return "", err
+	}
+	return rec.Validator, nil
+}
+
 // now is the device's clock, or the newest signed time if the clock is behind it.
 func (c *Client) now(rec *record) time.Time {
 	if now := c.Now().UTC(); now.After(rec.Issued) {

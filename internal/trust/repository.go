@@ -80,7 +80,7 @@ func OpenRepository(read Read, root []byte, keys []Key, life Lifetimes, now time
 }
 
 func (r *Repository) readRest(read Read, t *trustedmetadata.TrustedMetadata) error {
-	b, err := read(TimestampFile, maxTimestamp)
+	b, err := read(TimestampFile, MaxTimestamp)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r.empty()
 	}

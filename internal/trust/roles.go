@@ -50,6 +50,9 @@ func packPath(id, version string) string { return path.Join("packs", id, version
 // Directory is where the metadata lies, below the app's part of a site.
 const Directory = "trust"
 
+// MaxTimestamp bounds the bytes of a timestamp.
+const MaxTimestamp = 16 << 10
+
 // TimestampFile is the one document of the metadata that changes in place.
 const TimestampFile = Directory + "/timestamp.json"
 
@@ -65,7 +68,6 @@ func ManifestFile(context string, h [32]byte) string {
 // Bounds of documents, in bytes. The publisher's holds some 16,000 versions.
 const (
 	maxRoot      = 256 << 10
-	maxTimestamp = 16 << 10
 	maxSnapshot  = 256 << 10
 	maxTargets   = 256 << 10
 	maxPublisher = 8 << 20
@@ -79,7 +81,7 @@ func (r Role) limit() int64 {
 	case RoleRoot:
 		return maxRoot
 	case RoleTimestamp:
-		return maxTimestamp
+		return MaxTimestamp
 	case RoleSnapshot:
 		return maxSnapshot
 	case RoleTargets:
