@@ -112,6 +112,7 @@ func (a *applier) run(ctx context.Context) error {
 	if err := a.patch(ctx); err != nil {
 		return err
 	}
+	late := a.postpone()
 	for {
 		a.again = newBits(a.plan.target.total().frames)
 		rot := len(a.rotRows)
@@ -123,13 +124,31 @@ func (a *applier) run(ctx context.Context) error {
 			a.fetch[i] |= w
 			done = done && w == 0
 		}
-		if done {
+		if done && late == nil {
 			return a.settle(ctx)
+		}
+		if done {
+			a.todo, late = late, nil
+			continue
 		}
 		if err := a.spread(); err != nil {
 			return err
 		}
 	}
+}
+
+// postpone takes the late frames out of the first round, and gives them.
+func (a *applier) postpone() (late bits) {
+	for i, w := range a.plan.late {
+		if w &= a.todo[i]; w != 0 {
+			if late == nil {
+				late = newBits(a.plan.target.total().frames)
+			}
+			late[i] = w
+			a.todo[i] &^= w
+		}
+	}
+	return late
 }
 
 // spread makes the next round: the frames with rot in them, and all that hold

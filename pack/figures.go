@@ -22,8 +22,8 @@ const (
 type FilePlan struct {
 	Entry
 	Fate Fate `json:"fate"`
-	// Reused and Fetched are how many of its bytes come from old files and from
-	// frames. A fetched frame brings whatever else lies in it, so these do not
+	// Reused and Fetched are how many of its bytes come from old files, or from the
+	// same bytes elsewhere in the target, and from frames. A fetched frame brings whatever else lies in it, so these do not
 	// add up to the download.
 	Reused  int64 `json:"reused"`
 	Fetched int64 `json:"fetched"`
@@ -57,12 +57,15 @@ func (p *Plan) Files(ctx context.Context) iter.Seq2[FilePlan, error] {
 					for l.spans[f].chunk1 <= int32(c) {
 						f++
 					}
-					if p.fetch.has(p.target.from[i].frames + f) {
-						now.Fetched += int64(l.chunks[c].size)
-					} else if p.made.has(p.target.from[i].chunks + c) {
-						now.Patched += int64(l.chunks[c].size)
-					} else {
-						now.Reused += int64(l.chunks[c].size)
+					n, size := p.target.from[i].chunks+c, int64(l.chunks[c].size)
+					_, twin := p.twins[n]
+					switch {
+					case p.fetch.has(p.target.from[i].frames + f):
+						now.Fetched += size
+					case p.made.has(n) && !twin:
+						now.Patched += size
+					default:
+						now.Reused += size
 					}
 				}
 			}

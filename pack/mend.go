@@ -32,7 +32,7 @@ func (p *Plan) patch(ctx context.Context) error {
 	if p.delta == nil {
 		return nil
 	}
-	p.blocks, p.twins = newBits(len(p.delta.blocks)), map[int]int{}
+	p.blocks = newBits(len(p.delta.blocks))
 	blocks := 0
 	err := p.deltaBlocks(ctx, p.delta.limit, func(b deltaBlock) error {
 		if blocks++; blocks > len(p.delta.blocks) {
@@ -69,7 +69,7 @@ func (p *Plan) patch(ctx context.Context) error {
 		err = errMisfit
 	}
 	if errors.Is(err, errMisfit) { // it is for other versions than it says
-		p.delta, p.made, p.twins, err = nil, newBits(p.target.total().chunks), nil, nil
+		p.delta, p.made, p.twins, err = nil, newBits(p.target.total().chunks), map[int]int{}, nil
 	}
 	return err
 }
@@ -204,7 +204,7 @@ func (a *applier) blame(m *mason, j *masonJob) (rotten []Mismatch) {
 	return rotten
 }
 
-// twin gives the bytes of a chunk that is the same as one that the delta made.
+// twin gives the bytes of a chunk that is the same as an earlier one of the target.
 func (a *applier) twin(o *eye, first int, c *chunk) ([]byte, error) {
 	t := a.plan.target
 	i := sort.Search(len(t.root.sections), func(i int) bool { return t.from[i+1].chunks > first })

@@ -36,13 +36,15 @@ func (a *applier) make(j *patch) error {
 		switch {
 		case a.has(t.from[j.section].chunks + int(i)):
 			return nil
-		case a.plan.delta != nil && j.stored == nil && a.plan.made.has(t.from[j.section].chunks+int(i)):
+		case a.staged.has(j.number) && (!kept || a.how == byCopy):
+			return nil
+		case j.stored == nil && a.plan.made.has(t.from[j.section].chunks+int(i)):
 			first, ok := a.plan.twins[t.from[j.section].chunks+int(i)]
 			b, err := []byte(nil), error(nil)
 			if ok {
 				b, err = a.twin(staged, first, c)
 			}
-			if !ok || err != nil { // the delta could not make it
+			if !ok || err != nil { // neither delta nor twin gives it
 				a.mu.Lock()
 				a.again.set(j.number)
 				a.mu.Unlock()
@@ -50,8 +52,6 @@ func (a *applier) make(j *patch) error {
 			}
 			j.written += int64(c.size)
 			return h.write(e, c.at, b)
-		case a.staged.has(j.number) && (!kept || a.how == byCopy):
-			return nil
 		case kept && a.how != byCopy:
 			if !j.vouched[c.row] {
 				if _, err := a.old(old, number, c, kept); err != nil {

@@ -52,7 +52,7 @@ type Figures struct {
 	Delta    int64 `json:"delta"`    // of those, blocks of the delta
 	Ranges   int   `json:"ranges"`   // requests it takes
 	Write    int64 `json:"write"`    // file bytes written anew
-	Reused   int64 `json:"reused"`   // of those, copied from old files
+	Reused   int64 `json:"reused"`   // of those, copied from old files, or from elsewhere in the new tree
 	Patched  int64 `json:"patched"`  // of those, made from old files by the delta
 	Kept     int64 `json:"kept"`     // of unchanged files, cloned or linked
 	PeakDisk int64 `json:"peakDisk"` // taken beside what is installed, with names, blocks and inodes; about, and rather more
@@ -72,8 +72,9 @@ type Plan struct {
 	fetch  bits              // target frames that must be fetched
 	delta  *Delta            // from the first old tree, if not nil
 	blocks bits              // blocks of it to fetch
-	made   bits              // target chunks that they make
-	twins  map[int]int       // of those, the chunks that are the same as an earlier one
+	made   bits              // target chunks that they make, and twins
+	twins  map[int]int       // chunks that are the same as an earlier one, which is fetched: copied from it
+	late   bits              // target frames whose twins come from other frames: made after all others
 	sum    Figures
 
 	mu    sync.Mutex
@@ -85,10 +86,12 @@ const maxCached = 16
 
 // NewPlan finds the way from what is installed to the target, an open pack or index.
 // A chunk comes from old files if they have it; a frame of the target is fetched
-// if it has a chunk that they lack, and then gives all its chunks.
+// if it has a chunk that neither they nor an earlier fetched frame have, and then
+// gives all its chunks.
 func NewPlan(ctx context.Context, target *Archive, olds []Installed, opts PlanOptions) (*Plan, error) {
 	p := &Plan{target: target, olds: olds, copied: opts.Copy, sync: opts.Sync, chunks: map[uint64]uint32{}, files: map[uint64]uint32{},
-		from: []uint32{0}, made: newBits(target.total().chunks), keep: make([]uint32, target.total().rows), fetch: newBits(target.total().frames), cache: map[[2]int]*section{}}
+		from: []uint32{0}, made: newBits(target.total().chunks), keep: make([]uint32, target.total().rows), fetch: newBits(target.total().frames),
+		twins: map[int]int{}, late: newBits(target.total().frames), cache: map[[2]int]*section{}}
 	if p.sync == nil {
 		p.sync = fsx.SyncTree
 	}
@@ -133,16 +136,13 @@ func (p *Plan) learn(ctx context.Context, a *Archive) error {
 // match decides for every file of the target whether it is unchanged, and for every
 // frame whether it must be fetched.
 func (p *Plan) match(ctx context.Context) error {
+	firsts := map[uint64]uint32{}
 	for i, l := range p.target.sections(opPlan) {
 		if l.err != nil {
 			return l.err
 		}
 		for f, s := range l.spans {
-			for c := s.chunk0; c < s.chunk1; c++ {
-				if _, ok := p.chunks[key(l.chunks[c].hash)]; !ok && !p.made.has(p.target.from[i].chunks+int(c)) {
-					p.fetch.set(p.target.from[i].frames + f)
-				}
-			}
+			p.obtain(firsts, l, s, p.target.from[i].chunks, p.target.from[i].frames+f)
 		}
 	}
 	return eachFile(ctx, opPlan, p.target, func(*chunk) {}, func(f wholeFile) {
@@ -150,6 +150,41 @@ func (p *Plan) match(ctx context.Context) error {
 			p.keep[f.row] = n + 1
 		}
 	})
+}
+
+// maxFirsts bounds the memory for what is met first in a frame: some 64 GiB of bytes.
+const maxFirsts = 1 << 20
+
+// obtain decides about one frame: it need not be fetched if all that old files lack in it
+// came in earlier frames, the firsts.
+func (p *Plan) obtain(firsts map[uint64]uint32, l *loaded, s span, chunk0, frame int) {
+	lacking, twins := []int32(nil), 0
+	for c := s.chunk0; c < s.chunk1; c++ {
+		if _, ok := p.chunks[key(l.chunks[c].hash)]; ok || p.made.has(chunk0+int(c)) {
+			continue
+		}
+		lacking = append(lacking, c)
+		if _, ok := firsts[key(l.chunks[c].hash)]; ok {
+			twins++
+		}
+	}
+	if len(lacking) == 0 {
+		return
+	}
+	if twins == len(lacking) {
+		p.late.set(frame)
+		for _, c := range lacking {
+			p.made.set(chunk0 + int(c))
+			p.twins[chunk0+int(c)] = int(firsts[key(l.chunks[c].hash)])
+		}
+		return
+	}
+	p.fetch.set(frame)
+	for _, c := range lacking {
+		if _, ok := firsts[key(l.chunks[c].hash)]; !ok && len(firsts) < maxFirsts {
+			firsts[key(l.chunks[c].hash)] = uint32(chunk0 + int(c))
+		}
+	}
 }
 
 // noChunk is the number of no old chunk.
