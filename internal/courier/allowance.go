@@ -14,11 +14,10 @@ import (
 // Allowances tells what is left of an app's allowances; dispatch.Dispatcher is
 // one, and its promises are meant here.
 type Allowances interface {
-	Steady() (release func())
 	Allowances(tx *db.Tx, app *apps.App) (apps.Allowances, error)
 }
 
-// left is what is left, inside a writing transaction or a steady one.
+// left is what is left.
 func (c *Courier) left(tx *db.Tx, id asset.AppID) (apps.Allowances, error) {
 	app, err := apps.Get(tx, id)
 	if err != nil {
@@ -29,7 +28,6 @@ func (c *Courier) left(tx *db.Tx, id asset.AppID) (apps.Allowances, error) {
 
 // info is what an extension is told beside the request (classic §2.6).
 func (c *Courier) info(ctx context.Context, id asset.AppID) (info asset.ExtensionInfo, err error) {
-	defer c.Allowances.Steady()()
 	err = c.DB.Read(ctx, func(tx *db.Tx) error {
 		app, err := apps.Get(tx, id)
 		if err != nil {

@@ -133,28 +133,50 @@ func (in *intake) adopt(tx *db.Tx, d *asset.Download) (bool, error) {
 
 // restrict accounts the answer against the app's allowances, which hold until its
 // first launch: in the order the downloads run, each that does not fit is refused
-// (112) and the next is tried. What others may still bring stays reserved.
+// (112) and the next is tried. What others may still bring stays reserved; of those
+// that have become non-essential, and so draw from the other allowance by now, each
+// that does not fit there is refused too.
 func (in *intake) restrict(tx *db.Tx, left apps.Allowances) error {
 	if !left.Restricted {
 		return nil
 	}
-	// Of each named one, what it may still bring.
-	each := func(f func(e *queue.Entry, need int64) error) error {
+	// Of each that is named, or is not, what it may still bring.
+	each := func(named bool, f func(e *queue.Entry, need int64) error) error {
 		return queue.EachUnsettled(tx, in.app.ID(), func(e *queue.Entry) error {
-			if !in.named[e.Identifier] {
+			if in.named[e.Identifier] != named {
 				return nil
 			}
 			return f(e, max(e.FileSize-e.Wire, 0))
 		})
 	}
-	err := each(func(e *queue.Entry, need int64) error { *left.Of(e.Essential) += need; return nil })
+	over := func(e *queue.Entry, need int64, rest *int64) error {
+		granted, err := queue.Grants(tx, e.UniqueIdentifier)
+		if err == nil {
+			err = queue.Fail(tx, e.UniqueIdentifier, overAllowance(e, max(*rest, 0)), true, in.now)
+		}
+		for _, g := range granted {
+			*rest -= min(g.Bytes, need) // its transfer is still to be stopped
+		}
+		return err
+	}
+	err := each(true, func(e *queue.Entry, need int64) error { *left.Of(e.Essential) += need; return nil })
 	if err != nil {
 		return err
 	}
-	return each(func(e *queue.Entry, need int64) error {
+	err = each(false, func(e *queue.Entry, need int64) error {
+		if rest := left.Of(e.Essential); *rest < 0 && need > 0 {
+			*rest += need
+			return over(e, need, rest)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return each(true, func(e *queue.Entry, need int64) error {
 		rest := left.Of(e.Essential)
 		if need > *rest {
-			return queue.Fail(tx, e.UniqueIdentifier, overAllowance(e, max(*rest, 0)), true, in.now)
+			return over(e, need, rest)
 		}
 		*rest -= need
 		return nil

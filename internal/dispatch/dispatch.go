@@ -103,7 +103,7 @@ func (d *Dispatcher) record(marks []transfer.Mark) error {
 			runs = append(runs, r)
 		}
 	}
-	return d.writeBooked(runs, func(tx *db.Tx) error {
+	return d.writeBooked(runs, true, func(tx *db.Tx, _ []*booking) error {
 		for _, m := range marks {
 			if err := queue.Mark(tx, m.ID, m.Held.Bytes, m.Held.Total, m.Held.Validator, d.Boot, now); err != nil {
 				return err

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"larder/internal/apps"
-	"larder/internal/db"
 	"larder/internal/queue"
 	"larder/internal/transfer"
 )
@@ -14,10 +13,8 @@ import (
 // manifest is the row of the manifest. Errors are those of transfer.Fetcher.Document.
 func (d *Dispatcher) Document(ctx context.Context, app *apps.App, manifest queue.Entry, url string, limit int64, validator string) (transfer.Document, error) {
 	d.init()
-	r := &run{started: started{Entry: manifest, app: *app}, bound: app.Allowances().Restricted}
-	r.FileSize = 0 // what it announced has come
-	r.wire.Store(manifest.Wire)
-	r.booked.Store(manifest.Wire)
+	r := &run{started: started{Entry: manifest, app: *app}}
+	r.bound = app.Allowances().Restricted
 	transport, err := d.transport(r)
 	if err != nil {
 		return transfer.Document{}, err
@@ -28,7 +25,7 @@ func (d *Dispatcher) Document(ctx context.Context, app *apps.App, manifest queue
 	}
 	doc, err := d.fetcher.Document(ctx, j, validator)
 	if r.bound {
-		if e := d.writeBooked([]*run{r}, func(*db.Tx) error { return nil }); err == nil {
+		if e := d.writeBooked([]*run{r}, false, nothing); err == nil {
 			err = e
 		}
 	}

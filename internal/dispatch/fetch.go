@@ -24,16 +24,21 @@ const quiet = 200 * time.Millisecond
 func (d *Dispatcher) start(ctx context.Context, s started) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &run{started: s, begun: time.Now(), cancel: cancel, done: make(chan struct{})}
-	r.bytes.Store(s.Bytes)
+	r.bytes.Store(d.there(&s.Entry))
 	r.total.Store(s.Expected())
 	r.bound = s.app.Allowances().Restricted
-	r.wire.Store(s.Wire)
-	r.booked.Store(s.Wire)
 	if !d.running.add(r) {
 		cancel(nil)
 		return nil
 	}
-	err := d.DB.Write(ctx, func(tx *db.Tx) error { return queue.Start(tx, s.UniqueIdentifier, d.Boot) })
+	granted := func() {}
+	err := d.DB.Write(ctx, func(tx *db.Tx) (err error) {
+		if err := queue.Start(tx, s.UniqueIdentifier, d.Boot); err != nil {
+			return err
+		}
+		granted, err = d.begin(tx, r)
+		return err
+	})
 	if err != nil {
 		cancel(nil)
 		d.running.remove(r)
@@ -42,6 +47,7 @@ func (d *Dispatcher) start(ctx context.Context, s started) error {
 		}
 		return err
 	}
+	granted()
 	d.observe(asset.EventBegan, r, asset.StateDownloading, nil)
 	go func() {
 		defer cancel(nil)
@@ -97,7 +103,6 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 		job.MaxBytes = job.Held.Bytes + max(free-d.Reserve, 1)
 	}
 	if r.bound {
-		r.wire.Add(job.Held.Bytes - r.Bytes) // what came in before a kill -9 and was not booked
 		job.Allowance = meter{d, r}
 	}
 	held, err := d.fetcher.Fetch(ctx, job)
@@ -147,6 +152,19 @@ func (d *Dispatcher) trusted(e *queue.Entry, path string) transfer.Held {
 	return h
 }
 
+// there is how many bytes of a download a transfer goes on from.
+func (d *Dispatcher) there(e *queue.Entry) int64 {
+	if e.Kind != queue.File {
+		return e.Bytes
+	}
+	path := d.partial(e)
+	info, err := d.FS.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return min(info.Size(), d.trusted(e, path).Bytes)
+}
+
 func (d *Dispatcher) events(r *run) transfer.Events {
 	var told time.Time
 	return transfer.Events{
@@ -157,6 +175,7 @@ func (d *Dispatcher) events(r *run) transfer.Events {
 			r.total.Store(max(total, r.FileSize))
 			r.resumable.Store(r.Method != "POST")
 		},
+		Reset: func(string) { r.bytes.Store(0) },
 		Progress: func(bytes, total int64) {
 			d.running.serve(r.App, bytes-r.bytes.Swap(bytes))
 			if now := time.Now(); now.Sub(told) >= quiet {

@@ -158,7 +158,7 @@ func (w *wire) received(n int) {
 	w.events.Progress(bytes, total)
 	if got-w.marked >= each {
 		w.marked = got
-		_ = w.d.writeBooked([]*run{w.r}, func(tx *db.Tx) error { // for the eye, and to say that bytes move
+		_ = w.d.writeBooked([]*run{w.r}, true, func(tx *db.Tx, _ []*booking) error { // for the eye, and to say that bytes move
 			return queue.Mark(tx, w.r.UniqueIdentifier, bytes, total, "", w.d.Boot, time.Now())
 		})
 	}

@@ -25,10 +25,7 @@ type run struct {
 	traffic      atomic.Pointer[asset.Traffic] // of packs
 	named        string                        // what names the manifest that came; of the run's goroutine
 
-	// Before the app's first launch: what was received in all, how much of that is
-	// booked, and what was drawn of the allowance beyond the declared size.
-	bound                 bool
-	wire, booked, granted atomic.Int64
+	allowed
 }
 
 // running is the set of transfers and what each app was given.
@@ -157,17 +154,6 @@ func (r *running) stopAll(keep func(asset.AppID, string) bool) []*run {
 	for id, x := range r.runs {
 		if !keep(x.App, id) {
 			x.cancel(cause)
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
-func (r *running) of(app asset.AppID) (out []*run) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, x := range r.runs {
-		if x.App == app && x.bound {
 			out = append(out, x)
 		}
 	}

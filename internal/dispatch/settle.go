@@ -29,7 +29,7 @@ const (
 func (d *Dispatcher) finished(r *run, inbox string, bytes int64) {
 	d.hosts.reached(r.Host)
 	due := r.Kind == queue.File
-	err := d.writeBooked([]*run{r}, func(tx *db.Tx) error {
+	err := d.writeBooked([]*run{r}, false, func(tx *db.Tx, _ []*booking) error {
 		if err := queue.Finish(tx, r.UniqueIdentifier, inbox, bytes, due, time.Now()); err != nil || r.Kind != queue.Manifest {
 			return err
 		}
@@ -164,7 +164,7 @@ func stopped(cause error, now time.Time) *asset.Reason {
 }
 
 func (d *Dispatcher) wait(r *run, reason *asset.Reason, attempts int, next time.Time) {
-	err := d.writeBooked([]*run{r}, func(tx *db.Tx) error { return queue.Wait(tx, r.UniqueIdentifier, reason, attempts, next) })
+	err := d.writeBooked([]*run{r}, false, func(tx *db.Tx, _ []*booking) error { return queue.Wait(tx, r.UniqueIdentifier, reason, attempts, next) })
 	if err != nil {
 		d.lost(r, err)
 		return
@@ -177,7 +177,7 @@ func (d *Dispatcher) wait(r *run, reason *asset.Reason, attempts int, next time.
 func (d *Dispatcher) giveUp(r *run, f *transfer.Failure) {
 	cause, now := asset.AsError(f.Err), time.Now()
 	gone := []started{r.started}
-	err := d.writeBooked([]*run{r}, func(tx *db.Tx) error {
+	err := d.writeBooked([]*run{r}, false, func(tx *db.Tx, _ []*booking) error {
 		if err := queue.Fail(tx, r.UniqueIdentifier, cause, r.Kind != queue.Pack, now); err != nil {
 			return err
 		}
@@ -211,6 +211,9 @@ func (d *Dispatcher) giveUp(r *run, f *transfer.Failure) {
 	}
 }
 
+// nothing is for writeBooked when there is only that.
+func nothing(*db.Tx, []*booking) error { return nil }
+
 func (d *Dispatcher) write(f func(*db.Tx) error) error { return d.DB.Write(context.Background(), f) }
 
 // lost handles a row that would not take the outcome: it was cancelled or its app
@@ -218,7 +221,7 @@ func (d *Dispatcher) write(f func(*db.Tx) error) error { return d.DB.Write(conte
 func (d *Dispatcher) lost(r *run, err error) {
 	if asset.CodeOf(err) != asset.CodeInternal {
 		// What was received counts all the same.
-		_ = d.writeBooked([]*run{r}, func(*db.Tx) error { return nil })
+		_ = d.writeBooked([]*run{r}, false, nothing)
 		d.Discard(&r.Entry) // what cannot be removed now is swept at the next start
 	}
 }

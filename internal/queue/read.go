@@ -276,12 +276,3 @@ func Essential(tx *db.Tx, app asset.AppID) (EssentialCount, error) {
 	c.Moved = fromMillis(moved)
 	return c, err
 }
-
-// Reserved sums up what the scheduled and running files of an app may still
-// bring by the sizes they were declared with, in bytes: of others, and of
-// essential ones.
-func Reserved(tx *db.Tx, app asset.AppID) (others, essential int64, err error) {
-	err = tx.QueryRow(`SELECT coalesce(sum(max(size - wire, 0)) FILTER (WHERE NOT essential), 0), coalesce(sum(max(size - wire, 0)) FILTER (WHERE essential), 0)
-		FROM downloads WHERE app = ? AND kind <> 'manifest' AND state NOT IN ('finished', 'failed')`, app).Scan(&others, &essential)
-	return others, essential, err
-}

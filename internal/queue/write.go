@@ -136,12 +136,6 @@ func Mark(tx *db.Tx, id string, bytes, total int64, validator, boot string, now 
 	return err
 }
 
-// Received records the body bytes that a download has received in all.
-func Received(tx *db.Tx, id string, wire int64) error {
-	_, err := tx.Exec("UPDATE downloads SET wire = ? WHERE id = ?", wire, id)
-	return err
-}
-
 // Planned records how many bytes a pack takes on the wire. What is on record of it
 // never exceeds that.
 func Planned(tx *db.Tx, id string, total int64) error {

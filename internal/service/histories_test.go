@@ -37,7 +37,8 @@ import (
 //     failed in the end, and somebody was told, unless a person cancelled it;
 //   - no finished file is delivered zero times, and its bytes are the server's;
 //   - an app's lock never has two holders;
-//   - before the first launch no more bytes of files come than the allowances say;
+//   - before the first launch no more bytes come over the wire than the allowances
+//     say, counting those that a kill took away again;
 //   - in the end no file lies in inbox or partial that no row speaks of.
 type history struct {
 	t         *testing.T
@@ -45,6 +46,7 @@ type history struct {
 	options   db.Options
 	server    *fault.Server
 	transport *http.Transport
+	network   counting
 	apps      []*actor
 
 	s    *Service
@@ -67,7 +69,6 @@ type fate struct {
 	identifier string
 	last       asset.DownloadState
 	told       int
-	install    int  // of the app, the how manieth
 	excused    bool // a person cancelled it, or removed its app
 }
 
@@ -137,7 +138,7 @@ func (h *history) start() {
 	h.mu.Unlock()
 	options := h.options
 	options.Commit = fuse.burn
-	s, err := Open(context.Background(), Config{Dirs: h.dirs, FS: mortalFS{fsx.OS(), fuse}, Transport: h.transport, DB: options, Extensions: h.startLoader(fuse), Boot: func() string { return "boot" },
+	s, err := Open(context.Background(), Config{Dirs: h.dirs, FS: mortalFS{fsx.OS(), fuse}, Transport: h.network.through(h), DB: options, Extensions: h.startLoader(fuse), Boot: func() string { return "boot" },
 		Listen: func(path string) (net.Listener, error) {
 			l := localapitest.New()
 			h.mu.Lock()
@@ -185,7 +186,7 @@ func (h *history) look() {
 	defer h.mu.Unlock()
 	for _, e := range rows {
 		f := h.fateOf(e.UniqueIdentifier, e.App)
-		f.identifier, f.last, f.install = e.Identifier, e.State, h.actor(e.App).installs
+		f.identifier, f.last = e.Identifier, e.State
 		if e.State == asset.StateFailed && e.Delivery == queue.NotDue {
 			f.excused = true // a person cancelled the installation
 		}
@@ -369,25 +370,14 @@ func (h *history) listed(a *actor) map[string]fate {
 	return out
 }
 
-// checkAllowance holds what an app got that was never launched to its allowances.
-// Files that are complete count: of others a kill may take away bytes that came
-// and were not on record yet.
+// checkAllowance holds what came over the wire for an app that was never launched
+// to its allowances, also what a kill took away again.
 func (h *history) checkAllowance(a *actor) {
 	if a.launched {
 		return
 	}
-	files := map[string]int64{}
-	for _, f := range h.listed(a) {
-		if f.last == asset.StateFinished && f.install == a.installs {
-			files[f.identifier] = size(f.identifier)
-		}
-	}
-	var all int64
-	for _, n := range files {
-		all += n
-	}
-	if all > a.allowance+a.essential {
-		h.fault("%s was never launched and got %d bytes; its allowances are %d and %d", a.id, all, a.allowance, a.essential)
+	if all := h.network.of(life{a.id, a.installs}).Load(); all > a.allowance+a.essential {
+		h.fault("%s was never launched and got %d bytes over the wire; its allowances are %d and %d", a.id, all, a.allowance, a.essential)
 	}
 }
 
@@ -544,6 +534,7 @@ func runHistory(t *testing.T, dir string, seed uint64, options db.Options) {
 		pipe := fault.NewPipe()
 		h := &history{t: t, dirs: d, options: options, server: fault.Serve(pipe), transport: transfer.NewTransport(pipe.Dial), r: rand.New(rand.NewPCG(seed, 4)), seen: map[string]*fate{}}
 		h.server.URL = "http://127.0.0.1"
+		h.network.RoundTripper = h.transport
 		defer func() {
 			h.stop()
 			for _, a := range h.apps {

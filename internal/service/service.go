@@ -217,6 +217,9 @@ func (s *Service) recover(ctx context.Context) error {
 		if err := queue.Interrupted(tx); err != nil {
 			return err
 		}
+		if err := s.dispatcher.Settle(tx); err != nil {
+			return err
+		}
 		known, err = apps.List(tx)
 		return err
 	})

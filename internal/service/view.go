@@ -16,7 +16,6 @@ func (s *Service) Status(ctx context.Context, id asset.AppID) (asset.Status, err
 		st.Service.Fence = fenced()
 	}
 	st.Device, _ = s.device.Facts()
-	defer s.dispatcher.Steady()()
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
 		var list []apps.App
 		var err error

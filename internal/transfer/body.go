@@ -13,10 +13,12 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 // take writes the body of an accepted answer to the file. It returns nil at the
 // end of the entity, and at the honest end of a part that is shorter than asked.
 func (a *attempt) take(ctx context.Context, s *stall, u *url.URL, body io.Reader, ans answer, why string) *Failure {
+	length := int64(-1)
 	if ans.end >= 0 {
-		if over := a.job.Allowance.Announce(ans.end - ans.start); over != nil {
-			return &Failure{Kind: KindPermanent, Err: over}
-		}
+		length = ans.end - ans.start
+	}
+	if over := a.job.Allowance.Announce(length); over != nil {
+		return &Failure{Kind: KindPermanent, Err: over}
 	}
 	if fail := a.begin(ans, why); fail != nil {
 		return fail

@@ -58,7 +58,7 @@ func (f *Fetcher) Document(ctx context.Context, j Job, validator string) (Docume
 	if res.ContentLength > j.MaxBytes {
 		return Document{}, tooLarge(redact(u), j.MaxBytes)
 	}
-	if over := a.job.Allowance.Announce(max(res.ContentLength, 0)); over != nil {
+	if over := a.job.Allowance.Announce(res.ContentLength); over != nil {
 		return Document{}, &Failure{Kind: KindPermanent, Err: over}
 	}
 	s.start()
