@@ -2,9 +2,11 @@ package pack
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"sync"
@@ -30,6 +32,12 @@ type BuildOptions struct {
 	// Larder made it with the same Cold; a rotten pack, or one of
 	// another encoder, is noticed and of no use. It is read until Build returns.
 	Previous *Archive
+	// Compress makes the frames, if it is not nil, in place of the built-in encoder: from
+	// raw bytes one zstd frame that states its content size, has no dictionary
+	// and a window of at most 8 MiB. Each is expanded again before it counts. Several goroutines call it. The
+	// same tree then gives the same pack only as far as Compress gives the same
+	// frames; its content, which updates go by, is the same in any case.
+	Compress func(ctx context.Context, raw []byte) ([]byte, error)
 }
 
 // Summary describes a pack that was built. Sizes are bytes.
@@ -52,7 +60,8 @@ type Summary struct {
 // for each chunk. An error leaves w with a part of a pack, which no reader takes.
 //
 // Errors: 1000 and 1009 for an entry that no pack may hold, 1001 for a file whose
-// size is not the one of its entry, 1012 for too much of anything.
+// size is not the one of its entry, 1002 for a frame of BuildOptions.Compress that does
+// not give back its bytes, 1012 for too much of anything.
 func Build(ctx context.Context, w io.Writer, t Tree, opts BuildOptions) (Summary, error) {
 	return build(ctx, w, t, opts, effort{level: zstd.SpeedBestCompression, section: fullSection})
 }
@@ -81,13 +90,16 @@ func build(ctx context.Context, w io.Writer, t Tree, opts BuildOptions, e effort
 	}
 	c := newPress(e.level, f.limit)
 	defer c.release()
+	encode := func(dst, raw []byte) ([]byte, error) { return c.encode(dst, raw), nil }
+	if opts.Compress != nil {
+		encode = func(dst, raw []byte) ([]byte, error) { return foreign(ctx, dst, raw, opts.Compress) }
+	}
 	x := newIndexer(w, sources, opts.Metadata, e.section)
 	err = inOrder(ctx, builders(), func(emit func(rawFrame) error) error {
 		f.emit = emit
 		return f.run()
 	}, func(r *rawFrame) error {
-		r.compress(c, before)
-		return nil
+		return r.compress(encode, before)
 	}, func(r *rawFrame, err error) error {
 		if err != nil {
 			return err
@@ -131,17 +143,44 @@ func release(p *sync.Pool, b []byte) {
 	}
 }
 
-func (r *rawFrame) compress(c press, before *previous) {
+// encoder makes a stored frame after what dst holds.
+type encoder func(dst, raw []byte) ([]byte, error)
+
+// foreign has a frame made by compress, and expands it again.
+func foreign(ctx context.Context, dst, raw []byte, compress func(context.Context, []byte) ([]byte, error)) ([]byte, error) {
+	stored, err := compress(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	scratch := buffer(&rawBuffers, len(raw))
+	defer func() { release(&rawBuffers, scratch) }()
+	again, err := decode(scratch, stored, len(raw))
+	switch {
+	case len(stored) > maxStored:
+		err = fmt.Errorf("it has %d bytes", len(stored))
+	case err == nil && !bytes.Equal(again, raw):
+		err = errors.New("it holds other bytes")
+	}
+	if err != nil {
+		return nil, fault(asset.CodeHashMismatch, opBuild, "a frame", "what the compressor gave is no frame of these %d bytes: %v", len(raw), err)
+	}
+	return append(dst, stored...), nil
+}
+
+func (r *rawFrame) compress(encode encoder, before *previous) (err error) {
 	for i := range r.pieces {
 		p := &r.pieces[i]
 		p.hash = sha256.Sum256(r.raw[p.from : p.from+int(p.size)])
 	}
 	r.stored = buffer(&storedBuffers, len(r.raw)+1024)
-	if before.give(r, c.encode) {
-		return
+	if before.give(r, encode) {
+		return nil
 	}
-	r.stored = c.encode(r.stored, r.raw)
+	if r.stored, err = encode(r.stored, r.raw); err != nil {
+		return err
+	}
 	r.hash = sha256.Sum256(r.stored)
+	return nil
 }
 
 func (r *rawFrame) free() {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"larder/asset"
 )
 
@@ -185,4 +187,25 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 func TestBuildRefusesTooMuchMetadata(t *testing.T) {
 	_, err := Build(t.Context(), io.Discard, Tree{}, BuildOptions{Metadata: make([]byte, maxMetadata+1)})
 	wantCode(t, err, asset.CodeTooLarge)
+}
+
+// A compressor from outside is held to what a reader will ask for.
+func TestAForeignFrameIsProvedBeforeItCounts(t *testing.T) {
+	for name, compress := range map[string]func(context.Context, []byte) ([]byte, error){
+		"other bytes": func(_ context.Context, raw []byte) ([]byte, error) {
+			return newCoder(zstd.SpeedFastest, 1<<20).encode(nil, make([]byte, len(raw))), nil
+		},
+		"no frame": func(context.Context, []byte) ([]byte, error) { return []byte("no frame"), nil },
+		"nothing":  func(context.Context, []byte) ([]byte, error) { return nil, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Build(t.Context(), io.Discard, sample().tree(), BuildOptions{Compress: compress})
+			wantCode(t, err, asset.CodeHashMismatch)
+		})
+	}
+	broken := errors.New("broken")
+	_, err := Build(t.Context(), io.Discard, sample().tree(), BuildOptions{Compress: func(context.Context, []byte) ([]byte, error) { return nil, broken }})
+	if !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
 }

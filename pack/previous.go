@@ -49,7 +49,7 @@ func newPrevious(ctx context.Context, a *Archive) (*previous, error) {
 
 // give puts the stored frame of the same raw bytes into r, if there is one that
 // encode would make likewise.
-func (p *previous) give(r *rawFrame, encode func(dst, raw []byte) []byte) bool {
+func (p *previous) give(r *rawFrame, encode encoder) bool {
 	if len(p.frames) == 0 {
 		return false
 	}
@@ -66,12 +66,12 @@ func (p *previous) give(r *rawFrame, encode func(dst, raw []byte) []byte) bool {
 }
 
 // trusted looks at the first frames that tell, and then takes the others' word.
-func (p *previous) trusted(stored, raw []byte, encode func(dst, raw []byte) []byte) bool {
+func (p *previous) trusted(stored, raw []byte, encode encoder) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.agrees == unknown {
 		// What does not shrink looks alike from every encoder and tells nothing.
-		if !bytes.Equal(encode(nil, raw), stored) {
+		if made, err := encode(nil, raw); err != nil || !bytes.Equal(made, stored) {
 			p.agrees = other
 		} else if len(stored) < len(raw)/16*15 {
 			p.agrees = same
