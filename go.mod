@@ -7,6 +7,7 @@ require (
 	github.com/buildbarn/go-cdc v0.0.10
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/godbus/dbus/v5 v5.2.4
+	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.3
 	github.com/micromdm/plist v0.2.2

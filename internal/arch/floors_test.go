@@ -21,6 +21,9 @@ var floors = [][]string{
 	{"internal/autostart", "internal/desktop"},
 	{"internal/demo"},
 	{"internal/service", "internal/host", "internal/serve"}, // what a device knows of a host came over HTTP
+	{"internal/host/api"},
+	{"internal/host/process"},
+	{"internal/host/catalog", "internal/host/staging", "internal/host/access", "internal/host/jsonapi"}, // books, parts, keys, form
 	{"internal/publish"},
 	{"internal/packing", "internal/depot", "internal/patching", "internal/chart"}, // files to packs; scripts of Steam; what updates cost; drawn
 	{"internal/dispatch", "internal/courier"},                                     // run the queue; talk to extensions

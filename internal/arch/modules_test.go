@@ -37,6 +37,7 @@ var homes = map[string]home{
 		product: []string{"cmd/larder", "internal/service", "internal/fence", "internal/localapi", "internal/device", "internal/fsx", "internal/purge"},
 		tests:   []string{"*"},
 	},
+	"github.com/golang-jwt/jwt/v5":                      {product: []string{"internal/host/access"}},
 	"github.com/tetratelabs/wazero":                     {product: []string{"internal/fence"}},
 	"golang.org/x/time":                                 {product: impure()},
 	"golang.org/x/text":                                 {product: []string{"internal/language"}},
@@ -48,7 +49,7 @@ var homes = map[string]home{
 	"github.com/rogpeppe/go-internal/testscript": anyTest,
 	"github.com/google/go-cmp":                   anyTest,
 	"pgregory.net/rapid":                         anyTest,
-	"github.com/getkin/kin-openapi":              {tests: []string{"internal/localapi"}},
+	"github.com/getkin/kin-openapi":              {tests: []string{"internal/localapi", "internal/host", "internal/host/api"}},
 }
 
 // inherited lists, for each public package, every outside module that an app

@@ -1,4 +1,4 @@
-// Package db opens the service's one SQLite file, migrates it, and hands out
+// Package db opens a SQLite file, the service's or a host's, migrates it, and hands out
 // transactions. Parts own their tables; a Tx is passed between them so that what
 // belongs together is committed together. It is the only importer of SQLite.
 package db
@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"net/url"
 
 	_ "modernc.org/sqlite" // the driver named "sqlite"
@@ -26,6 +27,9 @@ type Tx = sql.Tx
 
 // Options tune an opened database; the zero value is what the service uses.
 type Options struct {
+	// Schema has the files of another schema than the service's, to be applied in the order of
+	// their names.
+	Schema fs.FS
 	// Unsafe gives up durability (synchronous=OFF), for simulations only.
 	Unsafe bool
 	// Commit, if set, is asked before each commit of a write; its error rolls
@@ -44,7 +48,11 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fault("open", path, err)
 	}
-	if err := migrate(ctx, write); err != nil {
+	schema := o.Schema
+	if schema == nil {
+		schema = migrations
+	}
+	if err := migrate(ctx, write, schema); err != nil {
 		write.Close()
 		return nil, fault("migrate", path, err)
 	}

@@ -13,8 +13,8 @@ var migrations embed.FS
 
 // migrate applies the files of migrations in name order; PRAGMA user_version
 // counts those applied. A database from a newer Larder is refused, untouched.
-func migrate(ctx context.Context, d *sql.DB) error {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+func migrate(ctx context.Context, d *sql.DB, schema fs.FS) error {
+	files, err := fs.Glob(schema, "migrations/*.sql")
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func migrate(ctx context.Context, d *sql.DB) error {
 		return fmt.Errorf("the schema has version %d and this larder knows %d: install a newer larder", have, len(files))
 	}
 	for n := have; n < len(files); n++ {
-		text, err := migrations.ReadFile(files[n])
+		text, err := fs.ReadFile(schema, files[n])
 		if err != nil {
 			return err
 		}

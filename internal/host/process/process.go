@@ -1,0 +1,240 @@
+// Package process does what a host has to do by itself: it judges files that came,
+// makes deltas, brings releases onto the site, and takes away what nobody needs.
+//
+// It promises that each piece of work is a job in the catalog, so that it is done after a crash
+// at any moment, and once: its effects on the catalog are one transaction of a holder who
+// still holds it, and its effects on the disk may be repeated. The order is: bytes durable,
+// then the row that names them; a row that names a blob before the blob has its name; the
+// site before the state that says so. Nothing that came is executed, and of a pack nothing
+// is unpacked.
+//
+// It does not decide who may release what: api does. The host runs it.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"larder/internal/fsx"
+	"larder/internal/host/catalog"
+	"larder/internal/host/staging"
+	"larder/internal/publish"
+	"larder/internal/site"
+)
+
+// Kinds of jobs, each with its subject.
+const (
+	jobFile    = "file"    // judge a file that came; its ID
+	jobPublish = "publish" // bring a context onto the site; APP/CONTEXT
+	jobResign  = "resign"  // sign a context's time again; APP/CONTEXT
+	jobCollect = "collect" // take away what nobody needs; ""
+)
+
+// Worker does the jobs of a host. All fields but At are required.
+type Worker struct {
+	Catalog *catalog.Catalog
+	Staging *staging.Area
+	Site    string // the directory of the site
+	Keys    string // the directory of the apps' signing keys, one each
+	Scratch string // a directory on the site's file system, for what is being made
+	Disk    fsx.FS
+	Now     func() time.Time
+	Log     *slog.Logger
+	Settings
+	// At is told which step was just done: a test may let the host die there.
+	At func(point string)
+
+	wake  chan struct{}
+	once  sync.Once
+	blobs sync.RWMutex // read: a blob is getting a name that a row has; written: one is deleted
+	sites sync.Mutex   // the signed metadata of an app has one writer
+}
+
+// Settings of the work; zero values are replaced.
+type Settings struct {
+	Lease     time.Duration // of a job: how long a holder that died is waited for
+	DeltaTime time.Duration // that a version waits for its deltas
+	Grace     time.Duration // how long a blob stays after nothing needs it: devices may be at it
+	Stale     time.Duration // after which a file that never came is given up
+	Sweep     time.Duration // between two collections
+}
+
+func (s Settings) withDefaults() Settings {
+	or := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	or(&s.Lease, time.Minute)
+	or(&s.DeltaTime, 10*time.Minute)
+	or(&s.Grace, 24*time.Hour)
+	or(&s.Stale, 7*24*time.Hour)
+	or(&s.Sweep, time.Hour)
+	return s
+}
+
+func (w *Worker) init() {
+	w.once.Do(func() {
+		w.Settings, w.wake = w.Settings.withDefaults(), make(chan struct{}, 1)
+		if w.At == nil {
+			w.At = func(string) {}
+		}
+	})
+}
+
+// Wake has the worker look for jobs at once.
+func (w *Worker) Wake() {
+	w.init()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run does jobs until ctx ends. At its start no other holder of jobs can be alive.
+func (w *Worker) Run(ctx context.Context) error {
+	w.init()
+	if err := w.Catalog.Write(ctx, func(tx catalog.Tx) error {
+		if err := tx.FreeJobs(); err != nil {
+			return err
+		}
+		return tx.Enqueue(jobCollect, "", w.Now())
+	}); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		did, next, err := w.Step(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.Log.Error("the jobs cannot be read; it is tried again", "error", err)
+			did, next = false, w.Now().Add(time.Second)
+		}
+		if !did {
+			w.wait(ctx, next)
+		}
+	}
+	return nil
+}
+
+func (w *Worker) wait(ctx context.Context, next time.Time) {
+	pause := time.Hour
+	if !next.IsZero() {
+		pause = min(pause, max(next.Sub(w.Now()), 10*time.Millisecond))
+	}
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-w.wake:
+	case <-t.C:
+	}
+}
+
+// Step does one job that is due, if there is one; otherwise it tells when the next will be.
+// What goes wrong with the job is logged, and the job tried again later.
+func (w *Worker) Step(ctx context.Context) (did bool, next time.Time, err error) {
+	w.init()
+	var j catalog.Job
+	err = w.Catalog.Write(ctx, func(tx catalog.Tx) (err error) {
+		j, err = tx.Claim(w.Now(), w.Lease)
+		return err
+	})
+	if errors.Is(err, catalog.ErrNone) {
+		err = w.Catalog.Read(ctx, func(tx catalog.Tx) (err error) { next, err = tx.Next(); return err })
+		return false, next, err
+	}
+	if err != nil {
+		return false, next, err
+	}
+	w.At("job claimed")
+	err = w.held(ctx, j, w.do)
+	var later postponed
+	switch {
+	case err == nil, errors.Is(err, catalog.ErrLost), ctx.Err() != nil:
+		return true, next, ctx.Err()
+	case errors.As(err, &later):
+		err = w.Catalog.Write(ctx, func(tx catalog.Tx) error { return tx.Retry(j, w.Now().Add(time.Duration(later))) })
+	default:
+		again := min(time.Hour, time.Second<<min(j.Attempts, 12))
+		w.Log.Error("a job failed and is tried again", "job", j.Kind, "subject", j.Subject, "attempt", j.Attempts, "again", again, "error", err)
+		err = w.Catalog.Write(ctx, func(tx catalog.Tx) error { return tx.Retry(j, w.Now().Add(again)) })
+	}
+	if errors.Is(err, catalog.ErrLost) {
+		err = nil
+	}
+	return true, next, err
+}
+
+// postponed is no failure: the job waits for something else.
+type postponed time.Duration
+
+func (p postponed) Error() string { return "it waits for something else" }
+
+func (w *Worker) do(ctx context.Context, j catalog.Job) error {
+	switch j.Kind {
+	case jobFile:
+		return w.file(ctx, j)
+	case jobPublish, jobResign:
+		return w.publish(ctx, j)
+	case jobCollect:
+		return w.collect(ctx, j)
+	}
+	return fmt.Errorf("job of an unknown kind %q", j.Kind)
+}
+
+// held does a job and prolongs its lease meanwhile. It ends the work when the job was lost.
+func (w *Worker) held(ctx context.Context, j catalog.Job, do func(context.Context, catalog.Job) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(w.Lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				err := w.Catalog.Write(ctx, func(tx catalog.Tx) error { return tx.Extend(j, w.Now().Add(w.Lease)) })
+				if errors.Is(err, catalog.ErrLost) {
+					cancel(err)
+					return
+				}
+			}
+		}
+	}()
+	err := do(ctx, j)
+	cancel(nil)
+	<-ended
+	return err
+}
+
+// finish is the last transaction of a job.
+func (w *Worker) finish(ctx context.Context, j catalog.Job, f func(catalog.Tx) error) error {
+	return w.Catalog.Write(ctx, func(tx catalog.Tx) error {
+		if err := tx.Hold(j); err != nil {
+			return err
+		}
+		if f != nil {
+			if err := f(tx); err != nil {
+				return err
+			}
+		}
+		return tx.Finish(j)
+	})
+}
+
+func (w *Worker) folder() publish.Folder { return publish.Folder{Dir: w.Site, Disk: w.Disk} }
+
+func (w *Worker) blobPath(hash string) string {
+	return filepath.Join(w.Site, filepath.FromSlash(site.BlobPath(hash)))
+}
+
+func (w *Worker) hasBlob(hash string) bool {
+	info, err := w.Disk.Stat(w.blobPath(hash))
+	return err == nil && info.Mode().IsRegular()
+}
