@@ -67,6 +67,7 @@ func (c *cli) diff(ctx context.Context, oldName, newName, with string, page outp
 	for _, row := range append(figures(u.Figures, u.New.Size), deltaFigures(u.Figures, d)...) {
 		head.add(row[0], row[1])
 	}
+	head.add("in all", policy.Bytes(u.Fetched)+" come over the network, with the new index")
 	list.right = []int{0, 1}
 	list.add("cost", "size", "what", "file")
 	for _, ch := range dearest(u) {

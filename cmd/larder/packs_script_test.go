@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -20,7 +21,7 @@ import (
 
 // sell ID VERSION POLICY DIR [LANGUAGE]: put the tree in DIR on sale as a pack, in place
 // of its other versions. POLICY is onDemand, or essential or prefetch with the first
-// letters of the events behind a colon: "essential:fs".
+// letters of the events behind a colon: "essential:fs". The pack is ID-VERSION.assetpack, too.
 func sellCommand(ts *testscript.TestScript, _ bool, args []string) {
 	w := worldOf(ts)
 	root, err := os.OpenRoot(ts.MkAbs(args[3]))
@@ -31,6 +32,7 @@ func sellCommand(ts *testscript.TestScript, _ bool, args []string) {
 	var archive bytes.Buffer
 	sum, err := pack.Build(context.Background(), &archive, tree, pack.BuildOptions{})
 	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]+"-"+args[1]+".assetpack"), archive.Bytes(), 0o644))
 	name := "/" + site.BlobPath(sum.Archive.String())
 	w.server.Handle(name, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		site.DeliverBlob(rw, r, sum.Archive.String(), bytes.NewReader(archive.Bytes()))
@@ -48,6 +50,30 @@ func sellCommand(ts *testscript.TestScript, _ bool, args []string) {
 		p.Language = args[4]
 	}
 	w.packs = append(slices.DeleteFunc(w.packs, func(o asset.Pack) bool { return o.ID == p.ID }), p)
+}
+
+// mark: what the server sent so far does not count for "forecast".
+func markCommand(ts *testscript.TestScript, _ bool, _ []string) { worldOf(ts).server.ResetLog() }
+
+// forecast OLD NEW: what the server sent of packs since "mark" is at most 1.05 times what
+// "larder pack diff" of the two packs foretells, and not nothing.
+func forecastCommand(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command(lookPath(ts, "larder"), "pack", "diff", "--json", args[0], args[1])
+	cmd.Dir, cmd.Env = ts.MkAbs("."), scriptEnv(ts)
+	out, err := cmd.Output()
+	ts.Check(err)
+	var told struct{ Fetched int64 }
+	ts.Check(json.Unmarshal(out, &told))
+	sent := int64(0)
+	for _, r := range worldOf(ts).server.Requests() {
+		if strings.HasPrefix(r.Path, "/blobs/") {
+			sent += r.Sent
+		}
+	}
+	if sent == 0 || sent > told.Fetched+told.Fetched/20 {
+		ts.Fatalf("%d bytes of packs were sent; the forecast was %d", sent, told.Fetched)
+	}
+	ts.Logf("%d bytes of packs were sent; the forecast was %d", sent, told.Fetched)
 }
 
 // publish [ID...]: serve a download manifest of what is on sale, or of these packs, at

@@ -25,6 +25,7 @@ const model asset.PackID = "model"
 const (
 	weights = "model/weights.bin"
 	card    = "model/card.txt"
+	words   = "words/says.txt" // in each language's pack; the manager prefers the resolved one
 )
 
 func main() {
@@ -86,7 +87,11 @@ func answer(m *client.AssetPackManager) error {
 		return err
 	}
 	defer w.Close()
-	fmt.Printf("%s says %08x\n", firstLine(name), infer(w.Bytes))
+	says := []byte("says")
+	if text, err := m.Contents(words, client.In{}); err == nil {
+		says = text
+	}
+	fmt.Printf("%s %s %08x\n", firstLine(name), firstLine(says), infer(w.Bytes))
 	return nil
 }
 

@@ -40,6 +40,9 @@ type Update struct {
 	Old     pack.Summary `json:"old"`
 	New     pack.Summary `json:"new"`
 	Figures pack.Figures `json:"figures"`
+	// Fetched is what a device fetches in all: the download of Figures, and before it the new
+	// index or, where a delta is used, the head of that.
+	Fetched int64    `json:"fetched"`
 	Changes []Change     `json:"changes"` // in the order of their paths; last those removed, but for what moved
 }
 
@@ -59,6 +62,10 @@ func Compare(ctx context.Context, old, now *pack.Archive, deltas ...*pack.Delta)
 		return nil, err
 	}
 	u := &Update{Old: old.Totals(), New: now.Totals(), Figures: plan.Figures()}
+	u.Fetched = u.New.IndexSize + u.Figures.Download
+	if len(deltas) > 0 && u.Figures.Delta > 0 {
+		u.Fetched = deltas[0].Head() + u.Figures.Download
+	}
 	was, err := inventory(ctx, old)
 	if err != nil {
 		return nil, err
