@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -54,9 +55,19 @@ for new content at once; so does --clear-url-override, which ends it.`,
 			if err != nil {
 				return err
 			}
+			var before []asset.AppStatus
+			if request.URLOverride != nil {
+				if before, err = api.Apps(cmd.Context()); err != nil {
+					return err
+				}
+			}
 			app, err := api.Install(cmd.Context(), request)
 			if err != nil {
 				return err
+			}
+			verb := "installed"
+			if slices.ContainsFunc(before, func(a asset.AppStatus) bool { return a.ID == app.ID }) {
+				verb = "redirected"
 			}
 			if entry.wanted(c) {
 				c.addToMenu(dir, app.ID)
@@ -64,7 +75,7 @@ for new content at once; so does --clear-url-override, which ends it.`,
 			if wait && c.json {
 				return c.waitReady(cmd.Context(), api, app.ID)
 			}
-			if err := c.tellApp("installed", app); err != nil || !wait {
+			if err := c.tellApp(verb, app); err != nil || !wait {
 				return err
 			}
 			return c.waitReady(cmd.Context(), api, app.ID)

@@ -43,7 +43,7 @@ type Update struct {
 	// Fetched is what a device fetches in all: the download of Figures, and before it the new
 	// index or, where a delta is used, the head of that.
 	Fetched int64    `json:"fetched"`
-	Changes []Change     `json:"changes"` // in the order of their paths; last those removed, but for what moved
+	Changes []Change `json:"changes"` // in the order of their paths; last those removed, but for what moved
 }
 
 // Cost is what all changes cost together: the frames that have to be fetched.
