@@ -189,27 +189,7 @@ func (d *Decoder) dense(dst []byte, pos, n int, src int64, old *Window, t *taker
 	if pos > 0 {
 		before = dst[pos-1]
 	}
-	o := [4]byte{1: edge[0], 2: oldNext(out, after, 0), 3: oldNext(out, after, 1)}
-	for i := range out {
-		o[0], o[1], o[2], o[3] = o[1], o[2], o[3], oldNext(out, after, i+2)
-		l := m.look(o, before)
-		v, bit := t.x&(scale-1), 0
-		if v < l.p {
-			t.step(v, 0, l.p)
-			bit = 1
-		} else {
-			t.step(v, l.p, scale-l.p)
-		}
-		m.learn(&l, bit)
-		if bit == 1 {
-			a, b := m.models(o)
-			hi := t.nib2(&a.hi, &b.hi)
-			diff := byte(hi<<4 | t.nib2(&a.lo[hi], &b.lo[hi]))
-			m.noted(diff)
-			out[i] = o[1] + diff
-		}
-		before = out[i]
-	}
+	m.decode(out, before, edge[0], after, t)
 }
 
 func oldNext(out []byte, after [2]byte, i int) byte {

@@ -111,3 +111,52 @@ func (d *dense) models(o [4]byte) (a, b *byteModel) {
 }
 
 func (d *dense) noted(diff byte) { d.prev, d.last = d.last, diff }
+
+// decode turns the old bytes in out into new ones. It is look, learn and models in one
+// loop: whole programs pass through here.
+func (d *dense) decode(out []byte, before, edge byte, after [2]byte, t *taker) {
+	o := [4]byte{1: edge, 2: oldNext(out, after, 0), 3: oldNext(out, after, 1)}
+	since, hist := uint32(min(d.since, 31)), uint32(d.hist)&0xFF
+	for i := range out {
+		o[0], o[1], o[2], o[3] = o[1], o[2], o[3], oldNext(out, after, i+2)
+		h := uint32(o[0]) | uint32(o[1])<<8 | uint32(o[2])<<16
+		f0 := &d.flags[0][(h*0x9E3779B1)>>16]
+		f1 := &d.flags[1][hist<<5|since]
+		f2 := &d.flags[2][uint32(o[1])<<8|uint32(before)]
+		f3 := &d.flags[3][((h|uint32(o[3])<<24)*0x85EBCA6B+min(since, 3)*0x3243F6A9)>>16]
+		v0, v1, v2, v3 := *f0, *f1, *f2, *f3
+		s0, s1, s2, s3 := int64(stretchOf[v0>>20]), int64(stretchOf[v1>>20]), int64(stretchOf[v2>>20]), int64(stretchOf[v3>>20])
+		w := &d.w[hist&7<<5|since]
+		dot := s0*int64(w[0]) + s1*int64(w[1]) + s2*int64(w[2]) + s3*int64(w[3])
+		p := uint64(squashOf[min(max(int32(dot>>16)+2048, 0), 4095)])
+		v := t.x & (scale - 1)
+		if v >= p {
+			t.step(v, p, scale-p)
+			err := -int64(p) * 6
+			w[0] += int32((s0*err + 1<<13) >> 14)
+			w[1] += int32((s1*err + 1<<13) >> 14)
+			w[2] += int32((s2*err + 1<<13) >> 14)
+			w[3] += int32((s3*err + 1<<13) >> 14)
+			*f0, *f1, *f2, *f3 = v0.after(0), v1.after(0), v2.after(0), v3.after(0)
+			hist = hist << 1 & 0xFF
+			since = min(since+1, 31)
+		} else {
+			t.step(v, 0, p)
+			err := (scale - int64(p)) * 6
+			w[0] += int32((s0*err + 1<<13) >> 14)
+			w[1] += int32((s1*err + 1<<13) >> 14)
+			w[2] += int32((s2*err + 1<<13) >> 14)
+			w[3] += int32((s3*err + 1<<13) >> 14)
+			*f0, *f1, *f2, *f3 = v0.after(1), v1.after(1), v2.after(1), v3.after(1)
+			hist = (hist<<1 | 1) & 0xFF
+			since = 0
+			a, b := d.models(o)
+			hi := t.nib2(&a.hi, &b.hi)
+			diff := byte(hi<<4 | t.nib2(&a.lo[hi], &b.lo[hi]))
+			d.noted(diff)
+			out[i] = o[1] + diff
+		}
+		before = out[i]
+	}
+	d.since, d.hist = int(since), int(hist)
+}

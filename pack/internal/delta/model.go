@@ -129,13 +129,16 @@ func (f flag) chance() uint64 {
 	return uint64(f>>17) | 1 // an odd number is off both ends
 }
 
-func (f *flag) learn(bit int) {
-	n := *f & 0x3FF
-	p := int64(*f >> 10)
+func (f *flag) learn(bit int) { *f = f.after(bit) }
+
+// after is what a flag becomes when it has seen a bit.
+func (f flag) after(bit int) flag {
+	n := f & 0x3FF
+	p := int64(f >> 10)
 	target := int64(bit) * (1<<22 - 1)
 	p += (target - p) * int64(flagStep[n&flagMost]) >> 16
 	if n < flagMost {
 		n++
 	}
-	*f = flag(p)<<10 | n
+	return flag(p)<<10 | n
 }
