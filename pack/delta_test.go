@@ -300,3 +300,32 @@ func (b *breaking) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return b.r.ReadAt(p, off)
 }
+
+// Another pack has nearly all of a new file: to fetch one block for the rest would cost more
+// than a frame, but to use one that was fetched costs nothing.
+func TestBlocksAtHandCostNothing(t *testing.T) {
+	data := noise(7, 1200<<10)
+	old := forest{"a": {kind: KindFile, data: noise(8, 200<<10)}}
+	next := forest{"a": old["a"], "b": {kind: KindFile, data: data}}
+	s := newShop(t, old, forest{"c": {kind: KindFile, data: data[:len(data)-90<<10]}})
+	b, _ := pack(t, next, BuildOptions{})
+	d, sum := writeDelta(t, s.olds[0].Archive, b)
+	for _, atHand := range []bool{false, true} {
+		p, err := NewPlan(t.Context(), open(t, b), s.olds, PlanOptions{Deltas: []*Delta{openDelta(t, d)}, AtHand: atHand})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := p.Figures()
+		if atHand && (f.Delta != sum.Size-sum.Head || f.Download != f.Delta) || !atHand && (f.Delta != 0 || f.Download == 0) {
+			t.Errorf("at hand: %v: %+v", atHand, f)
+		}
+		before := s.installed()
+		if _, err := p.Apply(t.Context(), s.root, "staging", s.from(b)); err != nil {
+			t.Fatal(err)
+		}
+		s.check(b, next, before)
+		if err := s.root.RemoveAll("staging"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

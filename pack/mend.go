@@ -26,9 +26,9 @@ func (p *Plan) choose(deltas []*Delta) {
 	}
 }
 
-// patch decides which blocks of the delta are fetched: those with a chunk that no
-// old file has, unless the frames with these chunks are smaller.
-func (p *Plan) patch(ctx context.Context) error {
+// patch decides which blocks of the delta are used: those with a chunk that no old file
+// has, unless they are still to be fetched and the frames with these chunks are smaller.
+func (p *Plan) patch(ctx context.Context, atHand bool) error {
 	if p.delta == nil {
 		return nil
 	}
@@ -56,7 +56,7 @@ func (p *Plan) patch(ctx context.Context) error {
 				frames += int64(w.in.frames[w.frame-w.in.first].stored)
 			}
 		}
-		if len(needed) == 0 || frames < int64(p.delta.blocks[b.number]) {
+		if len(needed) == 0 || !atHand && frames < int64(p.delta.blocks[b.number]) {
 			return nil
 		}
 		p.blocks.set(b.number)

@@ -43,6 +43,9 @@ type PlanOptions struct {
 	// is installed the smallest serves, block by block where it is smaller
 	// than the frames.
 	Deltas []*Delta
+	// AtHand says that the deltas have been fetched as a whole, so that their blocks
+	// cost nothing more: a frame is fetched only for what no block makes.
+	AtHand bool
 }
 
 // Figures are what a plan costs, in bytes. Apply stays within them, unless old
@@ -106,7 +109,7 @@ func NewPlan(ctx context.Context, target *Archive, olds []Installed, opts PlanOp
 		}
 		p.from = append(p.from, uint32(total))
 	}
-	if err := p.patch(ctx); err != nil {
+	if err := p.patch(ctx, opts.AtHand); err != nil {
 		return nil, err
 	}
 	if err := p.match(ctx); err != nil {

@@ -49,7 +49,7 @@ func runScripts(t *testing.T, dir string) {
 			"bundle": bundleCommand, "await": awaitCommand, "exits": exitsCommand, "terminate": terminateCommand,
 			"crash": crashCommand, "jsonkeys": jsonKeysCommand, "nofiles": noFilesCommand,
 			"page": pageCommand, "prints": printsCommand, "loader": loaderCommand,
-			"sell": sellCommand, "publish": publishCommand, "mark": markCommand, "forecast": forecastCommand, "example": exampleCommand,
+			"sell": sellCommand, "publish": publishCommand, "mark": markCommand, "forecast": forecastCommand, "deliver": deliverCommand, "costs": costsCommand, "example": exampleCommand,
 			"serving": servingCommand, "interrupt": interruptCommand, "tells": tellsCommand, "get": getCommand,
 		},
 	})

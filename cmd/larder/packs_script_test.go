@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"larder/asset"
+	"larder/internal/publish"
 	"larder/internal/site"
 	"larder/pack"
 )
@@ -52,7 +53,7 @@ func sellCommand(ts *testscript.TestScript, _ bool, args []string) {
 	w.packs = append(slices.DeleteFunc(w.packs, func(o asset.Pack) bool { return o.ID == p.ID }), p)
 }
 
-// mark: what the server sent so far does not count for "forecast".
+// mark: what the server sent so far does not count for "forecast" and "costs".
 func markCommand(ts *testscript.TestScript, _ bool, _ []string) { worldOf(ts).server.ResetLog() }
 
 // forecast OLD NEW: what the server sent of packs since "mark" is at most 1.05 times what
@@ -89,4 +90,28 @@ func publishCommand(ts *testscript.TestScript, _ bool, args []string) {
 	text, err := json.Marshal(m)
 	ts.Check(err)
 	w.server.Handle("/manifest.json", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { site.DeliverManifest(rw, r, string(text)) }))
+}
+
+// deliver DIR: serve a site below $URL/larder/v1/.
+func deliverCommand(ts *testscript.TestScript, _ bool, args []string) {
+	root, err := os.OpenRoot(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Defer(func() { _ = root.Close() })
+	worldOf(ts).server.Handle(site.Prefix, http.StripPrefix(site.Prefix[:len(site.Prefix)-1], site.Handler(root)))
+}
+
+// costs FILE: the blobs that were sent since "mark" have at most 1.05 times the bytes that "publish --json"
+// foretold of the first update of its first pack.
+func costsCommand(ts *testscript.TestScript, _ bool, args []string) {
+	var told publish.Report
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &told))
+	sent := int64(0)
+	for _, r := range worldOf(ts).server.Requests() {
+		if strings.HasPrefix(r.Path, site.Prefix+"blobs/") {
+			sent += r.Sent
+		}
+	}
+	if most := told.Packs[0].Updates[0].Download * 105 / 100; sent == 0 || sent > most {
+		ts.Fatalf("%d bytes were sent; %d were foretold", sent, told.Packs[0].Updates[0].Download)
+	}
 }

@@ -73,6 +73,9 @@ func (c *cli) publishCommand() *cobra.Command {
 			if !slices.Contains(publish.Contexts, o.Context) {
 				return wrongUse(cmd, fmt.Sprintf("there is no context %q: it is %s", o.Context, strings.Join(publish.Contexts, ", ")))
 			}
+			if o.Deltas < 0 {
+				return wrongUse(cmd, "--deltas is less than 0")
+			}
 			if len(args) == 0 && len(remove) == 0 && !refresh && !o.DryRun {
 				return wrongUse(cmd, "nothing to publish is named")
 			}
@@ -98,6 +101,7 @@ func (c *cli) publishCommand() *cobra.Command {
 	f.StringVar(&fits.Minimum, "app-versions-from", "", "the packs fit the app from `VERSION` on")
 	f.StringVar(&fits.Below, "app-versions-below", "", "the packs fit the app before `VERSION`")
 	f.StringVar(&o.PrimaryLanguage, "primary-language", "", "the app's `LANGUAGE` of last resort")
+	f.IntVar(&o.Deltas, "deltas", 3, "make deltas from the newest `N` live versions of a pack, so that updates cost less; 0 makes none")
 	f.BoolVar(&refresh, "refresh", false, "sign the time again, and what is past half its life")
 	f.BoolVar(&o.DryRun, "dry-run", false, "tell what would be done and what updates would cost, and do nothing")
 	return withExits(c.printsJSON(cmd, "print what was done as JSON"), exitData, exitNotFound)
@@ -108,7 +112,7 @@ func (c *cli) publish(cmd *cobra.Command, o publish.Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.Scratch)) }()
-	o.Events = publish.Events{Building: c.bar("packing"), Uploading: c.bar("uploading")}
+	o.Events = publish.Events{Building: c.bar("packing"), Patching: c.bar("making the delta"), Uploading: c.bar("uploading")}
 	done, err := publish.Publish(cmd.Context(), o)
 	if err != nil {
 		return err
@@ -116,11 +120,11 @@ func (c *cli) publish(cmd *cobra.Command, o publish.Options) (err error) {
 	if c.json {
 		return c.document(done)
 	}
-	c.tellPublished(done)
+	c.tellPublished(done, o.Deltas > 0)
 	return nil
 }
 
-func (c *cli) tellPublished(done *publish.Report) {
+func (c *cli) tellPublished(done *publish.Report, deltas bool) {
 	var t table
 	for _, row := range done.Packs {
 		t.add(string(row.ID), fmt.Sprintf("version %d", row.Version), string(row.Action), policy.Bytes(row.Size))
@@ -128,15 +132,23 @@ func (c *cli) tellPublished(done *publish.Report) {
 	for _, line := range t.lines("") {
 		c.say("%s", line)
 	}
+	forecast := false // of more than it will be
 	for _, row := range done.Packs {
 		for _, u := range row.Updates {
-			c.say("%s: a device with version %d fetches %s, writes %s and reuses %s", row.ID, u.From, policy.Bytes(u.Download), policy.Bytes(u.Write), policy.Bytes(u.Reused))
+			c.say("%s: a device with version %d fetches %s%s, writes %s and reuses %s", row.ID, u.From, policy.Bytes(u.Download), byDelta(u), policy.Bytes(u.Write), policy.Bytes(u.Reused))
+			forecast = forecast || u.Delta == 0
+		}
+		for _, note := range row.Notes {
+			c.say("%s: %s", row.ID, note)
 		}
 	}
 	switch {
 	case done.DryRun && !done.Changed:
 		c.say("nothing would change in %s of %s at %s", done.Context, done.App, done.Site)
 	case done.DryRun:
+		if forecast && deltas {
+			c.say("that is without the delta that publishing makes, which is kept if it is less")
+		}
 		c.say("%s would be uploaded; nothing was done", policy.Bytes(done.Uploaded))
 	case !done.Changed:
 		c.say("nothing changed: %s of %s at %s is as it was", done.Context, done.App, done.Site)
@@ -148,4 +160,12 @@ func (c *cli) tellPublished(done *publish.Report) {
 	} else if !done.DryRun {
 		c.note("nothing is signed: devices trust whoever delivers the site (larder keys init makes keys)")
 	}
+}
+
+// byDelta tells that an update comes by a delta.
+func byDelta(u publish.Update) string {
+	if u.Delta == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" by a delta (%s without it)", policy.Bytes(u.Without))
 }

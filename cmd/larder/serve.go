@@ -213,7 +213,7 @@ func (c *cli) tellChanged(done *publish.Report) {
 		default:
 			c.note("%s: %s, version %d, %s", row.ID, row.Action, row.Version, policy.Bytes(row.Size))
 			for _, u := range row.Updates {
-				c.note("%s: a device with version %d fetches %s", row.ID, u.From, policy.Bytes(u.Download))
+				c.note("%s: a device with version %d fetches %s%s", row.ID, u.From, policy.Bytes(u.Download), byDelta(u))
 			}
 		}
 	}

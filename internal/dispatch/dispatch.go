@@ -47,6 +47,8 @@ type Dispatcher struct {
 	Challenge func(ctx context.Context, app *apps.App, d asset.Download, c asset.Challenge) (asset.ChallengeAnswer, error)
 	// Shelves is asked for the shelf that a pack goes to; needed only where there are packs.
 	Shelves Shelves
+	// Aside hears why the delta of a pack is not used, or no more; nil tells nobody.
+	Aside func(app asset.AppID, p asset.PackID, why error)
 	// Changed is called after anything that may change what runs next.
 	Changed func()
 	// Observe hears of every change of a download, after it was committed.

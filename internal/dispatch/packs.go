@@ -46,7 +46,11 @@ func (d *Dispatcher) stock(ctx context.Context, r *run) {
 		return
 	}
 	w := &wire{d: d, r: r, ctx: ctx}
-	j := stock.Job{Pack: *r.Pack, Base: d.partial(&r.Entry), FS: d.FS, Net: w, Shelf: shelf, Planned: w.planned}
+	j := stock.Job{Pack: *r.Pack, Base: d.partial(&r.Entry), FS: d.FS, Net: w, Shelf: shelf, Planned: w.planned, Aside: func(why error) {
+		if d.Aside != nil && ctx.Err() == nil {
+			d.Aside(r.App, r.Pack.ID, why)
+		}
+	}}
 	result, err := stock.Run(ctx, j)
 	if err != nil {
 		d.failed(ctx, r, transfer.Held{}, packFailure(err, w.got.Load() > 0))
@@ -181,6 +185,16 @@ func (w *wire) Open(ctx context.Context, offset, length int64) (io.ReadCloser, e
 		return nil, err
 	}
 	return w.d.fetcher.Open(ctx, transfer.Stretch{Job: j, Offset: offset, Length: length, Received: w.received})
+}
+
+// Delta gives the bytes of a delta from offset on.
+func (w *wire) Delta(ctx context.Context, d asset.Delta, offset int64) (io.ReadCloser, error) {
+	j, err := w.job()
+	if err != nil {
+		return nil, err
+	}
+	j.URL, j.Size = d.URL, d.Size
+	return w.d.fetcher.Open(ctx, transfer.Stretch{Job: j, Offset: offset, Length: d.Size - offset, Received: w.received})
 }
 
 // Whole brings the whole archive into a file.

@@ -27,6 +27,9 @@ type Target struct {
 	// has proved that it is the published one.
 	Index io.ReaderAt
 	Size  int64
+	// Deltas that lead to it, fetched as a whole; none is needed. What they make is
+	// proved like every byte, so they need not be.
+	Deltas []*pack.Delta
 	// Again makes a new tree although the shelf has one, because that one is damaged.
 	// What is whole in it is used.
 	Again bool
@@ -86,6 +89,26 @@ func (s *Store) open(dir string) (*home, error) {
 		return nil, err
 	}
 	return h, nil
+}
+
+// Installed opens the index of a version of the pack whose tree is on the shelf, and
+// keeps that tree from being pruned until done is called. It is nil if there is none.
+func (s *Store) Installed(id asset.PackID, content pack.Hash) (index *pack.Archive, done func(), err error) {
+	dirs, err := s.homes(id)
+	if err != nil {
+		return nil, nil, disk("open installed pack", string(id), err)
+	}
+	for _, d := range dirs {
+		h, err := s.open(d)
+		if err != nil {
+			continue // its index is damaged; so it is not whole
+		}
+		if h.archive.Content() == content && s.use(h.root()) {
+			return h.archive, func() { s.unuse(h.root()); h.close() }, nil
+		}
+		h.close()
+	}
+	return nil, nil, nil
 }
 
 // homes are the directories of a pack, or of all: as "packs/ID/NAME", sorted.

@@ -55,9 +55,9 @@ func (u *Update) Cost() (n int64) {
 }
 
 // Compare finds out what a device that has the old version must fetch for the new
-// one, with deltas from the old one if there are any. Indexes alone are enough.
+// one, with deltas from the old one if there are any: these it fetches as a whole. Indexes alone are enough.
 func Compare(ctx context.Context, old, now *pack.Archive, deltas ...*pack.Delta) (*Update, error) {
-	plan, err := pack.NewPlan(ctx, now, []pack.Installed{{Archive: old, Dir: "old"}}, pack.PlanOptions{Deltas: deltas})
+	plan, err := pack.NewPlan(ctx, now, []pack.Installed{{Archive: old, Dir: "old"}}, pack.PlanOptions{Deltas: deltas, AtHand: true})
 	if err != nil {
 		return nil, err
 	}

@@ -1,5 +1,6 @@
 // Package publish puts packs on a site, in a release context of an app, signed or
-// not: build, compare with what is live, upload, sign, and only then point to it.
+// not: build, compare with what is live, make deltas from that, upload, sign, and only
+// then point to it.
 //
 // It promises that a site is whole at every moment: blobs go first and the one
 // pointer that devices follow last, so a run that is cut off leaves the old state, and

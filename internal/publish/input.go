@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -25,11 +24,15 @@ type input struct {
 	hash    string // SHA-256 of the archive
 	archive *pack.Archive
 	row     asset.Pack
+	deltas  []*made // for the store
 }
 
 func (p *publication) close() {
 	for _, in := range p.inputs {
 		_ = in.file.Close() // only read
+		for _, d := range in.deltas {
+			_ = d.file.Close() // it is in the store, or of no use
+		}
 	}
 }
 
@@ -143,21 +146,22 @@ func (p *publication) put(ctx context.Context, in *input) error {
 		}
 	}
 	if at < 0 {
+		at = len(p.next.Packs)
 		p.next.Packs = append(p.next.Packs, in.row)
 	} else {
 		live := p.next.Packs[at]
 		row.Action = Updated
 		switch {
 		case live.Version == in.row.Version:
-			row.Action = Unchanged
+			row.Action, in.row.Deltas = Unchanged, live.Deltas
 		case live.Version > in.row.Version: // the old tree again: devices take only what rises
 			in.row.Version, in.row.Deltas = highest+1, nil
 		}
 		in.row.Rollout, in.row.Extra, in.row.Host = live.Rollout, live.Extra, live.Host
-		p.next.Packs[at] = in.row
 	}
 	row.Version = in.row.Version
 	err := p.updates(ctx, in, &row)
+	p.next.Packs[at] = in.row
 	p.report.Packs = append(p.report.Packs, row)
 	return err
 }
@@ -168,51 +172,3 @@ func sameRange(a, b *asset.AppVersions) bool {
 	}
 	return *a == *b
 }
-
-// updates finds out what devices pay that have a version which is live now.
-func (p *publication) updates(ctx context.Context, in *input, row *Row) error {
-	if row.Action == Unchanged {
-		return nil
-	}
-	now := p.live[p.Context]
-	if now == nil {
-		return nil
-	}
-	for _, live := range now.Packs {
-		if live.ID != in.row.ID || live.IndexSize == 0 {
-			continue
-		}
-		old, err := p.index(ctx, live)
-		if err != nil || old == nil {
-			return err
-		}
-		plan, err := pack.NewPlan(ctx, in.archive, []pack.Installed{{Archive: old, Dir: "old"}}, pack.PlanOptions{})
-		if err != nil {
-			return err
-		}
-		f := plan.Figures()
-		row.Updates = append(row.Updates, Update{From: live.Version, Download: f.Download + in.row.IndexSize, Write: f.Write, Reused: f.Reused + f.Kept})
-	}
-	return nil
-}
-
-// index reads the index of a live pack; nil if its archive is not of this site.
-func (p *publication) index(ctx context.Context, live asset.Pack) (*pack.Archive, error) {
-	name, ok := site.BlobOf(live.URL)
-	if !ok || live.IndexSize > maxIndex {
-		return nil, nil
-	}
-	blob, err := p.To.Open(ctx, name)
-	if err != nil {
-		return nil, told(name, err)
-	}
-	defer blob.Close()
-	b := make([]byte, live.IndexSize)
-	if _, err := blob.ReadAt(b, blob.Size()-live.IndexSize); err != nil {
-		return nil, told(name, err)
-	}
-	return pack.Open(bytes.NewReader(b), live.IndexSize)
-}
-
-// maxIndex is what of an index is read into memory to tell what an update costs.
-const maxIndex = 256 << 20

@@ -31,6 +31,13 @@ type Options struct {
 	AppVersions *asset.AppVersions
 	// PrimaryLanguage of the app, if it is to change.
 	PrimaryLanguage string
+	// Deltas is from how many of the versions that are live a delta is made to each new
+	// version of a pack, the newest first and those of this context before those of others;
+	// 0 makes none. A delta that spares nothing is not kept.
+	Deltas int
+	// DeltaMost makes a delta only where without it a device would fetch at most so
+	// many bytes, for one takes seconds per megabyte; 0 bounds nothing.
+	DeltaMost int64
 	// Signing is nil for a site without signatures.
 	Signing *Signing
 	// DryRun finds out what would be done, and does nothing.
@@ -43,7 +50,9 @@ type Options struct {
 
 // Events tell how far it is. Each may be nil.
 type Events struct {
-	Building  func(name string, total int64) (advance func(n int), end func())
+	Building func(name string, total int64) (advance func(n int), end func())
+	// Patching is a delta being made; total is not bytes, but the size of the pack stands for it.
+	Patching  func(name string, total int64) (advance func(n int), end func())
 	Uploading func(name string, size int64) (advance func(n int), end func())
 }
 
@@ -67,6 +76,7 @@ type Row struct {
 	Action  Action       `json:"action"`
 	Size    int64        `json:"size"`              // of the archive, bytes
 	Updates []Update     `json:"updates,omitempty"` // from each version that devices may have
+	Notes   []string     `json:"notes,omitempty"`   // why there is no delta, where one was to be made
 }
 
 // Action is what becomes of a pack.
@@ -87,6 +97,10 @@ type Update struct {
 	Download int64 `json:"download"`
 	Write    int64 `json:"write"`
 	Reused   int64 `json:"reused"`
+	// Delta is the size of the delta, which is of Download; 0 without one. Without is what the
+	// download would be then.
+	Delta   int64 `json:"delta,omitempty"`
+	Without int64 `json:"without"`
 }
 
 // Publish brings the inputs onto the site.

@@ -79,7 +79,7 @@ func (a *author) device(to Store, dir string) int64 {
 	m, err := asset.ParseDownloadManifest(seen.Manifest)
 	a.ok(err)
 	for _, row := range m.Packs {
-		v, err := versionOf(row)
+		v, err := trust.VersionOf(row)
 		a.ok(err)
 		a.ok(seen.Vouch(v))
 		name, ok := site.BlobOf(row.URL)

@@ -2,7 +2,6 @@ package publish
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -106,7 +105,7 @@ func (p *publication) versions() ([]trust.Version, error) {
 			continue
 		}
 		for _, row := range m.Packs {
-			v, err := versionOf(row)
+			v, err := trust.VersionOf(row)
 			if err != nil {
 				return nil, err
 			}
@@ -117,18 +116,6 @@ func (p *publication) versions() ([]trust.Version, error) {
 		}
 	}
 	return list, nil
-}
-
-func versionOf(row asset.Pack) (trust.Version, error) {
-	v := trust.Version{ID: string(row.ID), Version: row.Version, IndexSize: row.IndexSize}
-	content, err1 := hex.DecodeString(row.Content)
-	index, err2 := hex.DecodeString(row.Index)
-	if err1 != nil || err2 != nil || len(content) != 32 || len(index) != 32 {
-		return v, fault(asset.CodeSignature, string(row.ID), "its row in the manifest does not name its bytes, so it cannot be signed", "publish the pack again")
-	}
-	copy(v.Content[:], content)
-	copy(v.Index[:], index)
-	return v, nil
 }
 
 // check looks at the site as a device would that never saw it before.
@@ -148,7 +135,7 @@ func (p *publication) check(ctx context.Context) (err error) {
 		return fmt.Errorf("check the site: %w", err)
 	}
 	for _, row := range p.next.Packs {
-		v, err := versionOf(row)
+		v, err := trust.VersionOf(row)
 		if err == nil {
 			err = seen.Vouch(v)
 		}

@@ -3,44 +3,65 @@ package publish
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"os"
 
 	"larder/internal/site"
 )
 
+// parcel is a file for the store.
+type parcel struct {
+	name string // for people
+	file *os.File
+	size int64
+	hash string
+}
+
+// parcels are all blobs that the next manifest rests on: packs and the deltas to them.
+func (p *publication) parcels() (all []parcel) {
+	for _, in := range p.inputs {
+		all = append(all, parcel{in.name, in.file, in.size, in.hash})
+		for _, d := range in.deltas {
+			all = append(all, parcel{fmt.Sprintf("%s, delta from version %d", in.name, d.from), d.file, d.row.Size, d.row.Hash})
+		}
+	}
+	return all
+}
+
 // tally counts what the site lacks.
 func (p *publication) tally(ctx context.Context) error {
-	return p.lacking(ctx, func(in *input, name string) error { return nil })
+	return p.lacking(ctx, func(parcel, string) error { return nil })
 }
 
 // upload brings the blobs that the site lacks.
 func (p *publication) upload(ctx context.Context) error {
-	return p.lacking(ctx, func(in *input, name string) error {
-		var r io.Reader = io.NewSectionReader(in.file, 0, in.size)
+	return p.lacking(ctx, func(b parcel, name string) error {
+		var r io.Reader = io.NewSectionReader(b.file, 0, b.size)
 		if p.Events.Uploading != nil {
-			advance, end := p.Events.Uploading(in.name, in.size)
+			advance, end := p.Events.Uploading(b.name, b.size)
 			defer end()
 			r = counted{io.NopCloser(r), advance}
 		}
-		return told(name, p.To.Put(ctx, name, r, in.size))
+		return told(name, p.To.Put(ctx, name, r, b.size))
 	})
 }
 
-func (p *publication) lacking(ctx context.Context, each func(in *input, name string) error) error {
-	for _, in := range p.inputs {
-		name := site.BlobPath(in.hash)
-		have, err := p.To.Has(ctx, name, in.size)
+func (p *publication) lacking(ctx context.Context, each func(b parcel, name string) error) error {
+	for _, b := range p.parcels() {
+		name := site.BlobPath(b.hash)
+		have, err := p.To.Has(ctx, name, b.size)
 		if err != nil {
 			return told(name, err)
 		}
 		if have {
 			continue
 		}
-		if err := each(in, name); err != nil {
+		if err := each(b, name); err != nil {
 			return err
 		}
 		p.report.Blobs++
-		p.report.Uploaded += in.size
+		p.report.Uploaded += b.size
 	}
 	return nil
 }

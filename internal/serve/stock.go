@@ -44,6 +44,9 @@ type stock struct {
 	manifest  *asset.DownloadManifest
 }
 
+// quickDelta is the most that an update may cost for a delta to be made: some seconds.
+const quickDelta = 1 << 20
+
 // kept is how many manifests the blobs are kept of: devices may be fetching them still.
 const kept = 3
 
@@ -54,7 +57,8 @@ func (s *stock) refresh(ctx context.Context, now bool) (changed bool, err error)
 	if err != nil {
 		return false, err
 	}
-	o := publish.Options{To: publish.Folder{Dir: s.site.Dir, Disk: fsx.OS()}, App: anyApp, Context: current, Scratch: s.scratch, Now: time.Now(), Events: s.building}
+	o := publish.Options{To: publish.Folder{Dir: s.site.Dir, Disk: fsx.OS()}, App: anyApp, Context: current, Scratch: s.scratch, Now: time.Now(), Events: s.building,
+		Deltas: 1, DeltaMost: quickDelta}
 	next, seen, settled := map[asset.PackID]source{}, map[string]print{}, true
 	for _, src := range found {
 		seen[src.file] = src.print
@@ -94,11 +98,14 @@ func (s *stock) refresh(ctx context.Context, now bool) (changed bool, err error)
 	return true, nil
 }
 
-// sweep removes the packs that were built.
-func (s *stock) sweep() error {
-	names, err := filepath.Glob(filepath.Join(s.scratch, "*"+packSuffix))
-	for _, name := range names {
-		err = errors.Join(err, os.Remove(name))
+// sweep removes the packs and deltas that were made.
+func (s *stock) sweep() (err error) {
+	for _, suffix := range []string{packSuffix, publish.DeltaSuffix} {
+		names, globErr := filepath.Glob(filepath.Join(s.scratch, "*"+suffix))
+		err = errors.Join(err, globErr)
+		for _, name := range names {
+			err = errors.Join(err, os.Remove(name))
+		}
 	}
 	return err
 }

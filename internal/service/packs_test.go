@@ -22,9 +22,12 @@ type depot struct {
 	*world
 	packs []asset.Pack
 	blobs map[string]http.Handler // by URL
+	texts map[string][]byte       // archives by URL
 }
 
-func (w *world) depot() *depot { return &depot{world: w, blobs: map[string]http.Handler{}} }
+func (w *world) depot() *depot {
+	return &depot{world: w, blobs: map[string]http.Handler{}, texts: map[string][]byte{}}
+}
 
 var (
 	atInstall = asset.DownloadPolicy{Kind: asset.PolicyEssential, Events: []asset.InstallationEvent{asset.EventFirstInstallation}}
@@ -59,7 +62,7 @@ func (d *depot) pack(id asset.PackID, version int64, policy asset.DownloadPolicy
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		site.DeliverBlob(w, r, sum.Archive.String(), bytes.NewReader(text))
 	})
-	d.blobs[d.server.URL+name] = h
+	d.blobs[d.server.URL+name], d.texts[d.server.URL+name] = h, text
 	d.server.Handle(name, h)
 	p := asset.Pack{ID: id, Version: version, DownloadSize: sum.Size, URL: d.server.URL + name, DownloadPolicy: policy, Content: sum.Content.String(),
 		Index: sum.Index.String(), IndexSize: sum.IndexSize, InstallSize: sum.InstalledSize}

@@ -139,7 +139,10 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		return nil, err
 	}
 	s.dispatcher = &dispatch.Dispatcher{DB: s.db, Dirs: c.Dirs, FS: c.FS, Transport: c.Transport, Stall: c.Stall, Limits: c.Limits, Boot: c.Boot(), Free: s.spare, Reserve: c.Critical,
-		Device: s.forbids, Offline: s.offline, Challenge: s.challenge, Changed: s.Wake, Observe: s.observe, Shelves: s.store}
+		Device: s.forbids, Offline: s.offline, Challenge: s.challenge, Changed: s.Wake, Observe: s.observe, Shelves: s.store,
+		Aside: func(app asset.AppID, p asset.PackID, why error) {
+			c.Log.Info("a pack comes without its delta", "app", app, "pack", p, "error", why)
+		}}
 	s.courier = &courier.Courier{DB: s.db, Dirs: c.Dirs, FS: c.FS, Locks: &s.locks, Allowances: s.dispatcher, Cancel: s.cancel, Scheduled: s.Wake, Deadline: c.Deadline,
 		Start: c.Extensions, Background: s.prohibited,
 		Log: func(app asset.AppID, line string) { c.Log.Info("extension", "app", app, "line", line) }}

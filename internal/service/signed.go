@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"io/fs"
 	"sync"
@@ -63,7 +62,7 @@ func (s *Service) proven(ctx context.Context, app *apps.App, row queue.Entry, ca
 		return nil, err
 	}
 	for _, p := range m.Packs {
-		v, err := signedVersion(p)
+		v, err := trust.VersionOf(p)
 		if err == nil {
 			err = proven.Vouch(v)
 		}
@@ -78,19 +77,6 @@ func (s *Service) proven(ctx context.Context, app *apps.App, row queue.Entry, ca
 func (s *Service) verifier(app *apps.App, from trust.Fetcher) *trust.Client {
 	return &trust.Client{Anchor: app.Bundle.TrustedRoot, Context: app.Context, Dir: s.config.Dirs.Trust(app.Bundle.Group, app.ID()),
 		Disk: s.config.FS, Fetcher: from, Now: time.Now}
-}
-
-func signedVersion(p asset.Pack) (trust.Version, error) {
-	v := trust.Version{ID: string(p.ID), Version: p.Version, IndexSize: p.IndexSize}
-	content, err1 := hex.DecodeString(p.Content)
-	index, err2 := hex.DecodeString(p.Index)
-	if err1 != nil || err2 != nil || len(content) != len(v.Content) || len(index) != len(v.Index) {
-		return v, &asset.Error{Code: asset.CodeSignature, Op: "verify site", Subject: string(p.ID), Message: "the manifest does not name the pack's content and index, so no signature can",
-			Help: "publish the pack with \"larder publish\""}
-	}
-	copy(v.Content[:], content)
-	copy(v.Index[:], index)
-	return v, nil
 }
 
 // siteOf fetches what lies beside an app's manifest on its site.

@@ -1,6 +1,7 @@
 // Package stock brings one asset pack from a site to the shelf: its index first, then
 // what the plan says is lacking, by ranges of the archive, and where a server has no
-// ranges the archive as a whole. What was proved stays proved: after a crash or an
+// ranges the archive as a whole. Where the site has a delta from what is installed, index
+// and bytes come of that, if it is cheaper; a delta that fails costs bytes and nothing else. What was proved stays proved: after a crash or an
 // interruption, and under another version that was published meanwhile, the next run
 // goes on from it. Every byte on the shelf is proved against the index, and the index
 // against the manifest.
@@ -11,8 +12,6 @@ package stock
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -30,15 +29,17 @@ import (
 
 const op = "stock asset pack"
 
-// Net fetches from the pack's URL.
+// Net fetches from the pack's URL, and from those of its deltas.
 type Net interface {
 	// Open gives a stretch of the archive.
 	Open(ctx context.Context, offset, length int64) (io.ReadCloser, error)
+	// Delta gives the bytes of a delta from offset on.
+	Delta(ctx context.Context, d asset.Delta, offset int64) (io.ReadCloser, error)
 	// Whole brings the archive into the file, and goes on from what is in it.
 	Whole(ctx context.Context, path string) error
 }
 
-// Job is one pack to stock. All fields are required but Planned.
+// Job is one pack to stock. All fields are required but Planned and Aside.
 type Job struct {
 	Pack asset.Pack
 	// Base is the beginning of the names of the files kept between two runs; their folder
@@ -47,8 +48,11 @@ type Job struct {
 	FS    fsx.FS
 	Net   Net
 	Shelf *install.Store
-	// Planned hears how many bytes the network will bring in all, and what the plan spares.
+	// Planned hears how many bytes the network will bring in all, and what the plan spares;
+	// again when that changes.
 	Planned func(network int64, f pack.Figures)
+	// Aside hears why a delta is not used, or no more.
+	Aside func(why error)
 }
 
 // Run does the job. Errors that come from Net keep their type; others are
@@ -56,6 +60,9 @@ type Job struct {
 func Run(ctx context.Context, j Job) (pack.Result, error) {
 	if j.Planned == nil {
 		j.Planned = func(int64, pack.Figures) {}
+	}
+	if j.Aside == nil {
+		j.Aside = func(error) {}
 	}
 	var out pack.Result
 	err := errNoIndex
@@ -101,7 +108,12 @@ func kept(err error) error {
 }
 
 func (j *Job) byRanges(ctx context.Context) (pack.Result, error) {
-	f, err := j.fetchIndex(ctx)
+	d, err := j.openDelta(ctx)
+	if err != nil {
+		return pack.Result{}, err
+	}
+	defer d.close()
+	f, told, err := j.haveIndex(ctx, d)
 	if err != nil {
 		return pack.Result{}, err
 	}
@@ -115,7 +127,12 @@ func (j *Job) byRanges(ctx context.Context) (pack.Result, error) {
 	if err != nil {
 		return pack.Result{}, err
 	}
-	j.Planned(j.Pack.IndexSize+figures.Download, figures)
+	if t.Deltas, err = j.patched(ctx, d, t, figures, told); err != nil {
+		return pack.Result{}, err
+	}
+	if t.Deltas == nil {
+		j.Planned(d.spent()+told+figures.Download, figures)
+	}
 	return j.install(ctx, t, fetcher{j.Net})
 }
 
@@ -156,81 +173,6 @@ func (j *Job) open(r io.ReaderAt, size int64) (*pack.Archive, error) {
 func (j *Job) disagrees(member, manifest, index string) error {
 	return &asset.Error{Code: asset.CodeHashMismatch, Op: op, Subject: string(j.Pack.ID), Message: fmt.Sprintf("the manifest and the index of the pack disagree on %s: %.64s, %.64s", member, manifest, index),
 		Help: "publish the manifest anew from the pack itself"}
-}
-
-// fetchIndex has the index in a file, proved. What came of it before an
-// interruption is kept; the proof at the end tells whether it was right.
-func (j *Job) fetchIndex(ctx context.Context) (fsx.File, error) {
-	f, err := j.FS.OpenFile(j.index(), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, kept(err)
-	}
-	if err := j.fillIndex(ctx, f); err != nil {
-		_ = f.Close() // nothing in it counts that is not proved anew
-		return nil, err
-	}
-	return f, nil
-}
-
-func (j *Job) fillIndex(ctx context.Context, f fsx.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return kept(err)
-	}
-	at, size := info.Size(), j.Pack.IndexSize
-	if at > size {
-		at = 0
-	}
-	for fresh := at == 0; ; fresh = true {
-		if err := j.append(ctx, f, at); err != nil {
-			return err
-		}
-		sum := sha256.New()
-		if _, err := io.Copy(sum, io.NewSectionReader(f, 0, size)); err != nil {
-			return kept(err)
-		}
-		if hex.EncodeToString(sum.Sum(nil)) == j.Pack.Index {
-			return nil
-		}
-		// A power cut may have spoiled what was there before; only a fresh one condemns the server.
-		if err := f.Truncate(0); err != nil {
-			return kept(err)
-		}
-		if at = 0; fresh {
-			return &asset.Error{Code: asset.CodeHashMismatch, Op: op, Subject: string(j.Pack.ID), Message: "its index is not the one that the manifest names",
-				Help: "publish the pack and its manifest anew"}
-		}
-	}
-}
-
-// append fetches the index from its byte at on.
-func (j *Job) append(ctx context.Context, f fsx.File, at int64) error {
-	size := j.Pack.IndexSize
-	if at == size {
-		return nil
-	}
-	r, err := j.Net.Open(ctx, j.Pack.DownloadSize-size+at, size-at)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	buf := make([]byte, 128<<10)
-	for at < size {
-		n, err := r.Read(buf)
-		if n > 0 {
-			if _, err := f.WriteAt(buf[:n], at); err != nil {
-				return kept(err)
-			}
-			at += int64(n)
-		}
-		if err != nil && at < size {
-			return err
-		}
-	}
-	if err := f.Sync(); err != nil {
-		return kept(err)
-	}
-	return nil
 }
 
 // whole fetches the archive and installs from it.

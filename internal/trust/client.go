@@ -162,7 +162,7 @@ func (c *Client) proven(t *trustedmetadata.TrustedMetadata, rec *record) (*Prove
 	}
 	publisher := t.Targets[string(RolePublisher)]
 	for path, target := range publisher.Signed.Targets {
-		v, err := versionOf(path, target)
+		v, err := fromTarget(path, target)
 		if err != nil {
 			return nil, err
 		}

@@ -175,7 +175,7 @@ func (r *Repository) Versions() ([]Version, error) {
 	}
 	var all []Version
 	for path, t := range m.Signed.Targets {
-		v, err := versionOf(path, t)
+		v, err := fromTarget(path, t)
 		if err != nil {
 			return nil, fault(asset.CodeSignature, string(RolePublisher), "%v", err)
 		}

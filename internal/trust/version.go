@@ -38,8 +38,24 @@ func (v Version) target() (*metadata.TargetFiles, error) {
 	return &metadata.TargetFiles{Length: v.IndexSize, Hashes: metadata.Hashes{"sha256": v.Index[:]}, Custom: &c}, nil
 }
 
-// versionOf reads back what target wrote.
-func versionOf(path string, t *metadata.TargetFiles) (v Version, err error) {
+// VersionOf gives the version that a row of a download manifest names. A row that names
+// neither content nor index is 1005: no signature can be about it.
+func VersionOf(p asset.Pack) (Version, error) {
+	v := Version{ID: string(p.ID), Version: p.Version, IndexSize: p.IndexSize}
+	content, err1 := hex.DecodeString(p.Content)
+	index, err2 := hex.DecodeString(p.Index)
+	if err1 != nil || err2 != nil || len(content) != len(v.Content) || len(index) != len(v.Index) {
+		e := fault(asset.CodeSignature, string(p.ID), "the manifest does not name the pack's content and index, so no signature can")
+		e.Help = "publish the pack with \"larder publish\""
+		return v, e
+	}
+	copy(v.Content[:], content)
+	copy(v.Index[:], index)
+	return v, nil
+}
+
+// fromTarget reads back what target wrote.
+func fromTarget(path string, t *metadata.TargetFiles) (v Version, err error) {
 	parts := strings.Split(path, "/")
 	if len(parts) != 3 || parts[0] != "packs" {
 		return v, fmt.Errorf("%q is not the name of a pack version", path)

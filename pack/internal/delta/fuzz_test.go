@@ -55,12 +55,13 @@ func TestABlockComesBack(t *testing.T) {
 		old, block []byte
 		pieces     []Piece
 	}{
-		"everything":     {old, block, pieces},
-		"no old payload": {nil, block, pieces},
-		"one byte":       {old, []byte{1}, []Piece{{Len: 1, Hint: -1}}},
-		"old bytes only": {old, old, []Piece{{Len: len(old)}}},
-		"zeros":          {nil, make([]byte, 100000), []Piece{{Len: 100000, Hint: -1}}},
-		"noise":          {nil, noise(5, 70000), []Piece{{Len: 70000, Hint: -1}}},
+		"everything":      {old, block, pieces},
+		"no old payload":  {nil, block, pieces},
+		"one byte":        {old, []byte{1}, []Piece{{Len: 1, Hint: -1}}},
+		"old bytes only":  {old, old, []Piece{{Len: len(old)}}},
+		"beyond its base": {old, block, []Piece{{Addr: 90000, Len: len(block), Hint: int64(len(old)) + 70000}}},
+		"zeros":           {nil, make([]byte, 100000), []Piece{{Len: 100000, Hint: -1}}},
+		"noise":           {nil, noise(5, 70000), []Piece{{Len: 70000, Hint: -1}}},
 	} {
 		stored := coded(t, c.old, c.block, c.pieces)
 		got, err := made(c.old, len(c.block), c.pieces, stored)

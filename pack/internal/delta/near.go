@@ -38,7 +38,10 @@ func cover(found []match, size int64) []part {
 	var spans [][2]int64
 	for _, m := range found {
 		room := int64(min(4<<10, 8*m.n)) // what matches little is there for itself
-		spans = append(spans, [2]int64{max(0, m.src-room), min(size, m.src+int64(m.n)+room)})
+		s := [2]int64{max(0, m.src-room), min(size, m.src+int64(m.n)+room)}
+		if s[0] < s[1] { // a hint may lead beyond the end, where a file grew
+			spans = append(spans, s)
+		}
 	}
 	slices.SortFunc(spans, func(a, b [2]int64) int {
 		switch {

@@ -1,0 +1,179 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"larder/asset"
+	"larder/internal/site"
+	"larder/pack"
+)
+
+// made is a delta that was made for this publication.
+type made struct {
+	row  asset.Delta
+	from int64 // version
+	file *os.File
+}
+
+// worth is the least that a delta has to spare: every device fetches its row in the manifest.
+const worth = 300
+
+// updates finds out what devices pay that have a version which is live now, and makes the
+// deltas from those.
+func (p *publication) updates(ctx context.Context, in *input, row *Row) error {
+	if row.Action == Unchanged {
+		return nil
+	}
+	for n, live := range p.bases(in.row) {
+		wanted := n < p.Deltas && !p.DryRun
+		u, why, err := p.update(ctx, in, live, wanted)
+		if err != nil {
+			return err
+		}
+		if wanted && why != "" {
+			row.Notes = append(row.Notes, fmt.Sprintf("no delta from version %d: %s", live.Version, why))
+		}
+		if u != nil {
+			row.Updates = append(row.Updates, *u)
+		}
+	}
+	return nil
+}
+
+// bases are the versions that devices may have, each once: those of this context first, then the
+// newest first.
+func (p *publication) bases(next asset.Pack) (all []asset.Pack) {
+	for _, c := range append([]string{p.Context}, Contexts...) {
+		if p.live[c] == nil {
+			continue
+		}
+		var some []asset.Pack
+		for _, live := range p.live[c].Packs {
+			same := func(o asset.Pack) bool { return o.Content == live.Content }
+			if live.ID == next.ID && live.IndexSize > 0 && live.Content != next.Content && !slices.ContainsFunc(all, same) && !slices.ContainsFunc(some, same) {
+				some = append(some, live)
+			}
+		}
+		slices.SortStableFunc(some, func(a, b asset.Pack) int { return cmp.Compare(b.Version, a.Version) })
+		all = append(all, some...)
+	}
+	return all
+}
+
+// update tells what the way from one live version costs, as far as that can be known. A delta
+// that is wanted is made, unless there is one; else why tells the reason.
+func (p *publication) update(ctx context.Context, in *input, live asset.Pack, wanted bool) (u *Update, why string, err error) {
+	name, ok := site.BlobOf(live.URL)
+	if !ok {
+		return nil, "its archive is not on this site", nil
+	}
+	blob, err := p.To.Open(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "its archive is gone from the site", nil
+	}
+	if err != nil {
+		return nil, "", told(name, err)
+	}
+	defer blob.Close()
+	old, err := pack.Open(blob, blob.Size())
+	if err != nil || !old.Whole() {
+		return nil, "its archive cannot be read", ctx.Err()
+	}
+	way := func(deltas ...*pack.Delta) (pack.Figures, error) {
+		plan, err := pack.NewPlan(ctx, in.archive, []pack.Installed{{Archive: old, Dir: "old"}}, pack.PlanOptions{Deltas: deltas, AtHand: true})
+		if err != nil {
+			return pack.Figures{}, err
+		}
+		return plan.Figures(), nil
+	}
+	f, err := way()
+	if err != nil {
+		return nil, "", err
+	}
+	cost := f.Download + in.row.IndexSize
+	u = &Update{From: live.Version, Download: cost, Without: cost, Write: f.Write, Reused: f.Reused + f.Kept}
+	if known := slices.IndexFunc(in.row.Deltas, func(d asset.Delta) bool { return d.From == live.Content }); known >= 0 {
+		u.Delta = in.row.Deltas[known].Size
+		u.Download = u.Delta
+		return u, "", nil
+	}
+	switch {
+	case !wanted:
+		return u, "", nil
+	case p.DeltaMost > 0 && u.Without > p.DeltaMost:
+		return u, "it would take long to make one", nil
+	}
+	d, cost, err := p.make(ctx, in, live, old, way)
+	switch code := asset.CodeOf(err); {
+	case ctx.Err() != nil:
+		return nil, "", context.Cause(ctx)
+	case err == nil && cost+worth <= u.Without:
+		u.Delta, u.Download = d.row.Size, cost
+		in.deltas = append(in.deltas, d)
+		in.row.Deltas = append(slices.Clip(in.row.Deltas), d.row)
+		return u, "", nil
+	case err == nil:
+		return u, "it would spare nothing", d.file.Close()
+	case code == asset.CodeHashMismatch || code == asset.CodeSizeMismatch || code == asset.CodeTooLarge:
+		return u, err.Error(), nil
+	}
+	return nil, "", err
+}
+
+// make makes a delta, and tells what a device fetches with it.
+func (p *publication) make(ctx context.Context, in *input, live asset.Pack, old *pack.Archive, way func(...*pack.Delta) (pack.Figures, error)) (_ *made, cost int64, err error) {
+	f, err := os.CreateTemp(p.Scratch, "*"+DeltaSuffix)
+	if err != nil {
+		return nil, 0, told(p.Scratch, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // the scratch directory goes, and it with that
+		}
+	}()
+	o := pack.DeltaOptions{}
+	if p.Events.Patching != nil {
+		advance, end := p.Events.Patching(fmt.Sprintf("%s from version %d", in.name, live.Version), in.size)
+		defer end()
+		shown := int64(0)
+		o.Progress = func(done, total int64) {
+			at := int64(float64(done) / float64(max(total, 1)) * float64(in.size))
+			advance(int(at - shown))
+			shown = at
+		}
+	}
+	sum, err := pack.WriteDelta(ctx, f, old, in.archive, o)
+	if err != nil {
+		return nil, 0, err
+	}
+	d, err := pack.OpenDelta(f, sum.Size)
+	if err != nil {
+		return nil, 0, err
+	}
+	figures, err := way(d)
+	if err != nil {
+		return nil, 0, err
+	}
+	cost = sum.Size + figures.Download - figures.Delta
+	if err := d.WriteIndex(ctx, io.Discard, old); err != nil {
+		cost += in.row.IndexSize // another program's index: devices fetch it
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(f, 0, sum.Size)); err != nil {
+		return nil, 0, told(f.Name(), err)
+	}
+	hash := hex.EncodeToString(h.Sum(nil))
+	return &made{row: asset.Delta{From: live.Content, URL: site.BlobURL(hash), Size: sum.Size, Hash: hash}, from: live.Version, file: f}, cost, nil
+}
+
+// DeltaSuffix ends the names of deltas in the scratch directory.
+const DeltaSuffix = ".delta"
