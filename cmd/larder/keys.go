@@ -84,7 +84,7 @@ func (c *cli) ceremony(cmd *cobra.Command, where siteOptions) (*publish.Ceremony
 func (c *cli) keysStatusCommand() *cobra.Command {
 	var where siteOptions
 	cmd := &cobra.Command{
-		Use: "status --to FOLDER --app ID --keys DIR", Short: "Tell who may sign what, and until when", Args: takes(0, 0),
+		Use: "status --to PLACE --app ID --keys DIR", Short: "Tell who may sign what, and until when", Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			site, err := c.ceremony(cmd, where)
 			if err != nil {
@@ -193,7 +193,7 @@ func (c *cli) keysAddCommand() *cobra.Command {
 	var o changeOptions
 	var threshold int
 	cmd := &cobra.Command{
-		Use: "add --role ROLE --to FOLDER --app ID --keys DIR", Short: "Make one more key for a role", Args: takes(0, 0),
+		Use: "add --role ROLE --to PLACE --app ID --keys DIR", Short: "Make one more key for a role", Args: takes(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.change(cmd, o, func(r trust.Role, _ *publish.Ceremony) (trust.Edit, error) {
 				k, err := keyDir(o.keys).Generate(r)
@@ -209,7 +209,7 @@ func (c *cli) keysAddCommand() *cobra.Command {
 func (c *cli) keysRotateCommand() *cobra.Command {
 	var o changeOptions
 	cmd := &cobra.Command{
-		Use: "rotate --role ROLE --to FOLDER --app ID --keys DIR", Short: "Replace all keys of a role with one new key each", Args: takes(0, 0),
+		Use: "rotate --role ROLE --to PLACE --app ID --keys DIR", Short: "Replace all keys of a role with one new key each", Args: takes(0, 0),
 		Long: "Replace all keys of a role with new ones, as many. After a theft, or from time to time. Old files stay in the\n" +
 			"directory of keys and are worth nothing any more.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -238,7 +238,7 @@ func (c *cli) keysRotateCommand() *cobra.Command {
 func (c *cli) keysRevokeCommand() *cobra.Command {
 	var o changeOptions
 	cmd := &cobra.Command{
-		Use: "revoke KEY... --role ROLE --to FOLDER --app ID --keys DIR", Short: "Take keys from a role", Args: takes(1, 32),
+		Use: "revoke KEY... --role ROLE --to PLACE --app ID --keys DIR", Short: "Take keys from a role", Args: takes(1, 32),
 		Long: "Take keys from a role. KEY is the beginning of its ID, of eight digits or more. What the key signed is signed anew by\n" +
 			"the keys that remain, so one of them must be at hand.",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -254,7 +254,7 @@ func (c *cli) keysRevokeCommand() *cobra.Command {
 func (c *cli) keysSignCommand() *cobra.Command {
 	var where siteOptions
 	cmd := &cobra.Command{
-		Use: "sign PENDING --to FOLDER --app ID --keys DIR", Short: "Sign a change that waits for more root keys", Args: takes(1, 1),
+		Use: "sign PENDING --to PLACE --app ID --keys DIR", Short: "Sign a change that waits for more root keys", Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := packing.ReadBounded(args[0], 16<<20, "pending change")
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"larder/asset"
 	"larder/extension"
+	"larder/internal/bucket/buckettest"
 	"larder/internal/demo"
 	"larder/internal/dirs"
 	"larder/internal/fault"
@@ -37,11 +38,20 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
 
+func TestScriptsWithABucket(t *testing.T) {
+	s := buckettest.Start(t)
+	s.Bucket(t, "games")
+	runScripts(t, "testdata/bucket", s.Environ()...)
+}
+
 // runScripts runs all scripts in dir.
-func runScripts(t *testing.T, dir string) {
+func runScripts(t *testing.T, dir string, environ ...string) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 dir,
-		Setup:               setUp,
+		Dir: dir,
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(env.Vars, environ...)
+			return setUp(env)
+		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

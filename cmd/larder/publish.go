@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"larder/asset"
+	"larder/internal/bucket"
 	"larder/internal/fsx"
 	"larder/internal/policy"
 	"larder/internal/publish"
@@ -18,29 +19,46 @@ import (
 
 // siteOptions are what all commands need that work on a site.
 type siteOptions struct {
-	to   string
-	app  string
-	keys string
+	to       string
+	app      string
+	keys     string
+	endpoint string
+	region   string
 }
 
 func (o *siteOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.to, "to", "", "the site: a `FOLDER` that a web server delivers below larder/v1/")
+	f.StringVar(&o.to, "to", "", "the site: a `PLACE` that is delivered below larder/v1/, a folder or s3://BUCKET/PREFIX")
 	f.StringVar(&o.app, "app", "", "identifier of the app, `ID`")
 	f.StringVar(&o.keys, "keys", "", "directory `DIR` with the app's keys; without it nothing is signed")
+	f.StringVar(&o.endpoint, "endpoint-url", "", "`URL` of the S3 server (else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, Amazon's)")
+	f.StringVar(&o.region, "region", "", "`REGION` of the bucket (else AWS_REGION)")
 }
 
 func (o *siteOptions) read(cmd *cobra.Command) (publish.Store, asset.AppID, error) {
 	switch {
 	case o.to == "":
 		return nil, "", wrongUse(cmd, "--to is missing")
-	case strings.Contains(o.to, "://"):
-		return nil, "", wrongUse(cmd, fmt.Sprintf("%q is not a folder", o.to))
 	case o.app == "":
 		return nil, "", wrongUse(cmd, "--app is missing")
 	}
 	app, err := appID(cmd, o.app)
-	return publish.Folder{Dir: o.to, Disk: fsx.OS()}, app, err
+	if err != nil {
+		return nil, "", err
+	}
+	to, err := o.store(cmd, o.to)
+	return to, app, err
+}
+
+// store is a place that a person named.
+func (o *siteOptions) store(cmd *cobra.Command, place string) (publish.Store, error) {
+	switch {
+	case strings.HasPrefix(place, bucket.Scheme):
+		return bucket.Open(bucket.Options{Place: place, Endpoint: o.endpoint, Region: o.region, Getenv: os.Getenv})
+	case strings.Contains(place, "://"):
+		return nil, wrongUse(cmd, fmt.Sprintf("%q is neither a folder nor s3://BUCKET/PREFIX", place))
+	}
+	return publish.Folder{Dir: place, Disk: fsx.OS()}, nil
 }
 
 // keyDir is the directory of keys. Passphrases come from the environment, so that they
@@ -56,14 +74,17 @@ func (c *cli) publishCommand() *cobra.Command {
 	var fits asset.AppVersions
 	var refresh bool
 	cmd := &cobra.Command{
-		Use: "publish [MANIFEST|PACK]... --to FOLDER --app ID", Short: "Bring packs onto a site, for devices to find", Args: takes(0, 1<<16),
+		Use: "publish [MANIFEST|PACK]... --to PLACE --app ID", Short: "Bring packs onto a site, for devices to find", Args: takes(0, 1<<16),
 		Long: "Bring packs onto a site, for devices to find. Each input is a packaging manifest, whose pack is built first, or a\n" +
 			"pack. A pack whose content differs from the live one gets the next version; packs that are not named stay as\n" +
-			"they are. Any web server, bucket or cache may deliver the folder. The site is whole at every moment: what was cut\n" +
-			"off is taken up by the same command. A version that is live in another context is released by publishing the same\n" +
-			"pack again. With --keys all is signed (\"larder keys init\" makes keys); devices whose bundle has the root then\n" +
-			"take nothing else.",
-		Example: "  larder publish tutorial.json level2.json --to site --app org.example.game --keys keys\n  larder publish --refresh --to site --app org.example.game --keys keys",
+			"they are. PLACE is a folder, which any web server may deliver, or s3://BUCKET/PREFIX; credentials, region and server\n" +
+			"of a bucket come from the usual AWS variables. The site is whole at every moment: what was cut off is taken up by\n" +
+			"the same command, and of two that publish at once one is told to try again. A version that is live in another\n" +
+			"context is released by publishing the same pack again. With --keys all is signed (\"larder keys init\" makes keys);\n" +
+			"devices whose bundle has the root then take nothing else.",
+		Example: "  larder publish tutorial.json level2.json --to site --app org.example.game --keys keys\n" +
+			"  larder publish level2.json --to s3://assets/larder/v1 --app org.example.game --keys keys\n" +
+			"  larder publish --refresh --to site --app org.example.game --keys keys",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to, app, err := where.read(cmd)
 			if err != nil {

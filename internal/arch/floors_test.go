@@ -24,6 +24,7 @@ var floors = [][]string{
 	{"internal/host/api"},
 	{"internal/host/process"},
 	{"internal/host/catalog", "internal/host/staging", "internal/host/access", "internal/host/jsonapi"}, // books, parts, keys, form
+	{"internal/bucket"}, // where publish puts a site that is no folder
 	{"internal/publish"},
 	{"internal/packing", "internal/depot", "internal/patching", "internal/chart"}, // files to packs; scripts of Steam; what updates cost; drawn
 	{"internal/dispatch", "internal/courier"},                                     // run the queue; talk to extensions
@@ -65,6 +66,7 @@ var pure = []string{"internal/lifecycle", "internal/policy", "internal/reconcile
 var testsOnly = map[string]bool{
 	"clients":                        true,
 	"internal/arch":                  true,
+	"internal/bucket/buckettest":     true,
 	"internal/conformance":           true,
 	"internal/fault":                 true,
 	"internal/fence/escape":          true,

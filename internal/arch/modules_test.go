@@ -31,6 +31,7 @@ var homes = map[string]home{
 	"github.com/micromdm/plist":     {product: []string{"internal/bundle"}},
 	"github.com/godbus/dbus/v5":     {product: []string{"internal/device"}},
 	"github.com/Microsoft/go-winio": {product: []string{"internal/localapi"}},
+	"github.com/minio/minio-go/v7":  {product: []string{"internal/bucket"}, tests: []string{"internal/bucket", "internal/bucket/buckettest"}},
 	"github.com/klauspost/compress": {product: []string{"pack"}},
 	"github.com/buildbarn/go-cdc":   {product: []string{"pack"}},
 	"golang.org/x/sys": {

@@ -162,10 +162,13 @@ func (c *Ceremony) Commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		name := site.AppPath(c.p.App, f.Name)
-		if err := c.p.To.Put(ctx, name, bytes.NewReader(f.Bytes), int64(len(f.Bytes))); err != nil {
-			return told(name, err)
+	for i, f := range files {
+		var old []byte
+		if i == len(files)-1 {
+			old = c.p.stamp
+		}
+		if err := c.p.replace(ctx, site.AppPath(c.p.App, f.Name), old, f.Bytes); err != nil {
+			return err
 		}
 	}
 	root, err := c.Root()

@@ -132,7 +132,8 @@ func Publish(ctx context.Context, o Options) (*Report, error) {
 type publication struct {
 	Options
 	live   map[string]*asset.DownloadManifest // by context; nil if nothing is published there
-	texts  map[string][]byte
+	texts  map[string][]byte                  // that the site shows
+	stamp  []byte                             // the timestamp that is live
 	repo   *trust.Repository
 	inputs []*input
 	next   *asset.DownloadManifest

@@ -5,11 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -204,5 +207,128 @@ func TestATamperedSiteIsNotPublishedUpon(t *testing.T) {
 	a.ok(to.Put(context.Background(), name, bytes.NewReader(b), int64(len(b))))
 	if _, err := a.publish(to, "two", nil); !errors.Is(err, asset.Sentinel(asset.CodeSignature)) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// between is a store in which another publisher is at work in the middle of one's run.
+type between struct {
+	Store
+	once  sync.Once
+	other func()
+}
+
+func (b *between) Has(ctx context.Context, name string, size int64) (bool, error) {
+	b.once.Do(b.other)
+	return b.Store.Has(ctx, name, size)
+}
+
+func TestOfTwoPublishersOneIsToldAndNothingIsLost(t *testing.T) {
+	for name, signed := range map[string]bool{"signed": true, "unsigned": false} {
+		t.Run(name, func(t *testing.T) {
+			a := newAuthor(t)
+			to := Folder{t.TempDir(), fsx.OS()}
+			how := func(o *Options) {
+				if !signed {
+					o.Signing = nil
+				}
+			}
+			_, err := a.publish(to, "one", how)
+			a.ok(err)
+			a.write("more/x.txt", "more")
+			a.write("more.json", `{"assetPackID": "more", "downloadPolicy": {"onDemand": {}}, "fileSelectors": [{"directory": "more"}], "platforms": []}`)
+			more := func(o *Options) { how(o); o.Inputs = []string{filepath.Join(a.dir, "more.json")} }
+			slow := &between{Store: to, other: func() {
+				_, err := a.publish(to, "two", more)
+				a.ok(err)
+			}}
+			if _, err := a.publish(slow, "two", how); !errors.Is(err, ErrChanged) || asset.CodeOf(err) != asset.CodeState {
+				t.Fatalf("the slower one: %v", err)
+			}
+			r, err := a.publish(slow, "two", how)
+			a.ok(err)
+			if len(r.Packs) != 2 {
+				t.Errorf("after that: %+v", r.Packs)
+			}
+			if signed {
+				a.device(to, t.TempDir())
+			}
+		})
+	}
+}
+
+// Whoever holds the disk of a site can write what he likes into a manifest, and waits for
+// the publisher's key to sign it.
+func TestAPublisherSignsNothingThatAThiefLeftOnTheSite(t *testing.T) {
+	a := newAuthor(t)
+	to := Folder{t.TempDir(), fsx.OS()}
+	_, err := a.publish(to, "one", nil)
+	a.ok(err)
+	name := filepath.Join(to.Dir, filepath.FromSlash(site.ManifestPath(game, "production")))
+	honest, err := os.ReadFile(name)
+	a.ok(err)
+	m, err := asset.ParseDownloadManifest(honest)
+	a.ok(err)
+	evil := m.Packs[0]
+	evil.ID, evil.Content = "evil", strings.Repeat("66", 32)
+	m.Packs = append(m.Packs, evil)
+	text, err := json.Marshal(m)
+	a.ok(err)
+	for _, c := range []string{"production", "internal"} {
+		other := filepath.Join(to.Dir, filepath.FromSlash(site.ManifestPath(game, c)))
+		a.ok(os.MkdirAll(filepath.Dir(other), 0o755))
+		a.ok(os.WriteFile(other, text, 0o644))
+	}
+	r, err := a.publish(to, "two", nil)
+	a.ok(err)
+	if len(r.Packs) != 1 || r.Packs[0].Version != 1 {
+		t.Errorf("published %+v", r.Packs)
+	}
+	signed, err := a.keys.Signing(t.Context())
+	a.ok(err)
+	repo, err := trust.OpenRepository(func(name string, limit int64) ([]byte, error) {
+		return to.Get(t.Context(), site.AppPath(game, name), limit)
+	}, signed.Root, nil, trust.Lifetimes{}, now)
+	a.ok(err)
+	versions, err := repo.Versions()
+	a.ok(err)
+	for _, v := range versions {
+		if v.ID == "evil" {
+			t.Error("the publisher's key vouches for what a thief wrote")
+		}
+	}
+	if text, err = os.ReadFile(name); err != nil || bytes.Contains(text, []byte("evil")) {
+		t.Errorf("the manifest still has it, %v", err)
+	}
+
+	// The signed one, changed, ends the matter.
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(name), "*.manifest.json"))
+	a.ok(err)
+	for _, f := range files {
+		a.ok(os.WriteFile(f, text[1:], 0o644))
+	}
+	if _, err := a.publish(to, "three", nil); !errors.Is(err, asset.Sentinel(asset.CodeSignature)) {
+		t.Errorf("a changed signed manifest: %v", err)
+	}
+}
+
+// What a publication that was cut off left is passed over, not overwritten: it may belong to one
+// that runs right now.
+func TestWhatACutLeftIsPassedOver(t *testing.T) {
+	a := newAuthor(t)
+	to := Folder{t.TempDir(), fsx.OS()}
+	_, err := a.publish(to, "one", nil)
+	a.ok(err)
+	left := filepath.Join(to.Dir, filepath.FromSlash(site.AppPath(game, "trust/3.snapshot.json")))
+	a.ok(os.WriteFile(left, []byte("{}"), 0o644))
+	_, err = a.publish(to, "two", nil)
+	a.ok(err)
+	if b, err := os.ReadFile(left); err != nil || string(b) != "{}" {
+		t.Errorf("it is %q now, %v", b, err)
+	}
+	if _, err := to.Get(t.Context(), site.AppPath(game, "trust/4.snapshot.json"), maxDoc); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+	if v := a.device(to, t.TempDir()); v != 1 {
+		t.Errorf("devices see version %d", v)
 	}
 }

@@ -29,7 +29,7 @@ type Signing struct {
 // readTrust proves the site's metadata.
 func (p *publication) readTrust(ctx context.Context) error {
 	stamp := site.AppPath(p.App, trust.TimestampFile)
-	_, err := p.To.Get(ctx, stamp, 1<<20)
+	now, err := p.To.Get(ctx, stamp, 1<<20)
 	signed := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return told(stamp, err)
@@ -46,17 +46,40 @@ func (p *publication) readTrust(ctx context.Context) error {
 		for _, f := range p.Signing.Begin {
 			begin[f.Name] = f.Bytes
 		}
-		read = func(name string, _ int64) ([]byte, error) {
+		there := read
+		read = func(name string, limit int64) ([]byte, error) {
 			if b, ok := begin[name]; ok {
 				return b, nil
 			}
-			return nil, fs.ErrNotExist
+			return there(name, limit)
 		}
 	} else {
-		p.Signing.Begin = nil
+		p.Signing.Begin, p.stamp = nil, now
 	}
-	p.repo, err = trust.OpenRepository(read, p.Signing.Root, p.Signing.Keys, p.Signing.Lives, p.Now)
-	return err
+	if p.repo, err = trust.OpenRepository(read, p.Signing.Root, p.Signing.Keys, p.Signing.Lives, p.Now); err != nil || !signed {
+		return err
+	}
+	return p.readSigned()
+}
+
+// readSigned has what is signed in place of what the site shows: the publisher's key
+// must not vouch for what whoever holds the site's disk wrote into a manifest.
+func (p *publication) readSigned() error {
+	p.live = map[string]*asset.DownloadManifest{}
+	for _, c := range Contexts {
+		_, err := p.repo.Manifest(c, func(text []byte) ([]trust.Version, error) {
+			m, err := asset.ParseDownloadManifest(text)
+			if err != nil {
+				return nil, err
+			}
+			p.live[c] = m
+			return versionsOf(m)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sign gives the documents to be written, in order; none if nothing is to be signed.
@@ -94,16 +117,24 @@ func (p *publication) sign() ([]trust.File, error) {
 
 // versions are all that any context names, after this publication.
 func (p *publication) versions() ([]trust.Version, error) {
-	all := map[trust.Version]bool{}
-	var list []trust.Version
+	var all []*asset.DownloadManifest
 	for _, c := range Contexts {
 		m := p.live[c]
 		if c == p.Context {
 			m = p.next
 		}
-		if m == nil {
-			continue
+		if m != nil {
+			all = append(all, m)
 		}
+	}
+	return versionsOf(all...)
+}
+
+// versionsOf are the versions that manifests name, each once.
+func versionsOf(manifests ...*asset.DownloadManifest) ([]trust.Version, error) {
+	all := map[trust.Version]bool{}
+	var list []trust.Version
+	for _, m := range manifests {
 		for _, row := range m.Packs {
 			v, err := trust.VersionOf(row)
 			if err != nil {

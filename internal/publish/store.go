@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"larder/asset"
 	"larder/internal/fsx"
 )
 
@@ -23,9 +25,16 @@ type Store interface {
 	Has(ctx context.Context, name string, size int64) (bool, error)
 	// Put stores size bytes under a name, durably and in one step.
 	Put(ctx context.Context, name string, r io.Reader, size int64) error
+	// Replace writes a document, durably and in one step, if what is there is old still;
+	// with a nil old, if nothing is there. Where the new document is already, all is well.
+	// Otherwise it is [ErrChanged]. Of two that call it at once, one wins.
+	Replace(ctx context.Context, name string, old, new []byte) error
 	// String names the place for people, without secrets.
 	String() string
 }
+
+// ErrChanged is what Replace says when somebody else wrote meanwhile.
+var ErrChanged = errors.New("it is not what it was")
 
 // Blob is a file of a store.
 type Blob interface {
@@ -114,4 +123,38 @@ func (f Folder) Put(ctx context.Context, name string, r io.Reader, size int64) (
 		return err
 	}
 	return fsx.Move(f.Disk, temp, at)
+}
+
+// lockFile keeps two publishers on one machine from replacing at once.
+const lockFile = fsx.TempPrefix + "lock"
+
+// Replace implements Store.
+func (f Folder) Replace(ctx context.Context, name string, old, new []byte) (err error) {
+	if err := fsx.MkdirAll(f.Disk, f.Dir, 0o755); err != nil {
+		return err
+	}
+	lock, err := fsx.Lock(filepath.Join(f.Dir, lockFile))
+	if errors.Is(err, fsx.ErrLocked) {
+		return ErrChanged
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	now, err := f.Get(ctx, name, int64(max(len(old), len(new)))+1)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		now, err = nil, nil
+	case asset.CodeOf(err) == asset.CodeTooLarge:
+		return ErrChanged
+	}
+	switch {
+	case err != nil:
+		return err
+	case now != nil && bytes.Equal(now, new):
+		return nil
+	case (now == nil) != (old == nil) || !bytes.Equal(now, old):
+		return ErrChanged
+	}
+	return f.Put(ctx, name, bytes.NewReader(new), int64(len(new)))
 }

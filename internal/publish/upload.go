@@ -1,12 +1,13 @@
 package publish
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"larder/asset"
 	"larder/internal/site"
 )
 
@@ -73,23 +74,33 @@ func (p *publication) point(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	put := func(name string, b []byte) error {
-		return told(name, p.To.Put(ctx, name, bytes.NewReader(b), int64(len(b))))
-	}
+	last := len(files) - 1
 	for i, f := range files {
-		if i == len(files)-1 && p.report.Changed {
-			if err := put(site.ManifestPath(p.App, p.Context), p.text); err != nil {
+		if i < last {
+			if err := p.replace(ctx, site.AppPath(p.App, f.Name), nil, f.Bytes); err != nil {
 				return err
 			}
 		}
-		if err := put(site.AppPath(p.App, f.Name), f.Bytes); err != nil {
+	}
+	if p.report.Changed {
+		if err := p.replace(ctx, site.ManifestPath(p.App, p.Context), p.texts[p.Context], p.text); err != nil {
 			return err
 		}
 	}
-	if len(files) == 0 && p.report.Changed {
-		if err := put(site.ManifestPath(p.App, p.Context), p.text); err != nil {
+	if last >= 0 {
+		if err := p.replace(ctx, site.AppPath(p.App, files[last].Name), p.stamp, files[last].Bytes); err != nil {
 			return err
 		}
 	}
 	return p.check(ctx)
+}
+
+// replace writes a document if nobody else did since this run looked.
+func (p *publication) replace(ctx context.Context, name string, old, new []byte) error {
+	err := p.To.Replace(ctx, name, old, new)
+	if errors.Is(err, ErrChanged) {
+		return &asset.Error{Code: asset.CodeState, Op: op, Subject: name, Message: "somebody else publishes there at the same time, and was faster", Err: err,
+			Help: "run the command again: it goes on from what they published"}
+	}
+	return told(name, err)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -27,7 +28,10 @@ type maker struct {
 	dir  string
 	keys publish.KeyDir
 	to   publish.Folder
+	at   publish.Store // where it publishes: to, if nothing else
 	life trust.Lifetimes
+	// hosts are named in the bundle; without them it is the world's server.
+	hosts []string
 
 	mu     sync.Mutex
 	tamper func(w http.ResponseWriter, path string) bool // answers in place of the site
@@ -35,6 +39,7 @@ type maker struct {
 
 func (w *world) maker() *maker {
 	m := &maker{world: w, dir: w.TempDir(), to: publish.Folder{Dir: w.TempDir(), Disk: fsx.OS()}}
+	m.at = m.to
 	m.keys = publish.KeyDir{Dir: filepath.Join(m.dir, "keys")}
 	m.write(filepath.Join(m.dir, "level.json"), []byte(`{"assetPackID": "level", "downloadPolicy": {"essential": {"installationEventTypes": ["firstInstallation", "subsequentUpdate"]}},
 		"fileSelectors": [{"directory": "level"}], "platforms": []}`), 0o644)
@@ -71,7 +76,7 @@ func (m *maker) release(word string) {
 	s, err := m.keys.Signing(m.Context())
 	if err == nil {
 		s.Lives = m.life
-		_, err = publish.Publish(m.Context(), publish.Options{To: m.to, App: game, Context: "production", Inputs: []string{filepath.Join(m.dir, "level.json")},
+		_, err = publish.Publish(m.Context(), publish.Options{To: m.at, App: game, Context: "production", Inputs: []string{filepath.Join(m.dir, "level.json")},
 			Signing: s, Scratch: m.TempDir(), Now: time.Now()})
 	}
 	if err != nil {
@@ -82,8 +87,12 @@ func (m *maker) release(word string) {
 // install installs the app with the root in its bundle.
 func (m *maker) install() asset.Progress {
 	m.Helper()
-	url := m.server.URL + site.Prefix + site.ManifestPath(game, "production")
-	dir := m.bundle(app{id: game, build: 1, bare: true, keys: map[string]any{"BAHasManagedAssetPacks": true, "BAManifestURL": url, "LarderTrustedRoot": "root.json"}})
+	keys := map[string]any{"BAHasManagedAssetPacks": true, "BAManifestURL": m.server.URL + site.Prefix + site.ManifestPath(game, "production"), "LarderTrustedRoot": "root.json"}
+	if len(m.hosts) > 0 {
+		maps.Copy(keys, map[string]any{"BAUsesAppleHosting": true, "LarderHostURL": m.hosts[0],
+			"BAManifestURL": nil, "BAMaxInstallSize": nil, "BAEssentialMaxInstallSize": nil, "BAInitialDownloadRestrictions": nil})
+	}
+	dir := m.bundle(app{id: game, build: 1, bare: true, keys: keys})
 	root, err := os.ReadFile(m.keys.Root())
 	if err != nil {
 		m.Fatal(err)

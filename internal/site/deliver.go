@@ -47,7 +47,7 @@ func DeliverBlob(w http.ResponseWriter, r *http.Request, hash string, content io
 	h := w.Header()
 	h.Set("ETag", `"`+hash+`"`)
 	h.Set("Cache-Control", forever)
-	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Type", typeBlob)
 	http.ServeContent(w, r, "", time.Time{}, content)
 }
 
@@ -62,6 +62,19 @@ func CacheControl(name string) string {
 	return forever
 }
 
+// ContentType is what a server should call a file of the site.
+func ContentType(name string) string {
+	if path.Ext(name) == ".json" {
+		return typeJSON
+	}
+	return typeBlob
+}
+
+const (
+	typeJSON = "application/json"
+	typeBlob = "application/octet-stream"
+)
+
 // DeliverManifest answers with the text of a manifest.
 func DeliverManifest(w http.ResponseWriter, r *http.Request, text string) {
 	deliver(w, r, text, "no-cache")
@@ -72,7 +85,7 @@ func deliver(w http.ResponseWriter, r *http.Request, text, cache string) {
 	h := w.Header()
 	h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
 	h.Set("Cache-Control", cache)
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", typeJSON)
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
 }
 

@@ -24,6 +24,7 @@ func TestRollbackToAnOlderSiteIsRefused(t *testing.T) {
 func TestARollbackIsRefusedEvenAfterATornAnswer(t *testing.T) {
 	w := newWorld(t)
 	w.takes(1)
+	one := w.site.copy()
 	w.publish(2)
 	two := w.site.copy()
 	w.publish(3)
@@ -31,8 +32,11 @@ func TestARollbackIsRefusedEvenAfterATornAnswer(t *testing.T) {
 		return nil, strings.HasSuffix(name, ".snapshot.json") // shows the timestamp of 3 and nothing more
 	}
 	w.refuses(asset.CodeSignature, 1)
-	w.site.tamper, w.site.files = nil, two
-	w.refuses(asset.CodeSignature, 1)
+	w.site.tamper = nil
+	for _, old := range []map[string][]byte{two, one} {
+		w.site.files = old
+		w.refuses(asset.CodeSignature, 1)
+	}
 }
 
 func TestAFrozenSiteExpires(t *testing.T) {

@@ -24,6 +24,7 @@ type Edit struct {
 type Pending struct {
 	Root    []byte `json:"root,omitempty"`    // the next root
 	Targets []byte `json:"targets,omitempty"` // the next targets
+	Base    int64  `json:"base,omitempty"`    // version of the targets that are changed
 }
 
 // Create begins the repository of an app: the keys and thresholds of all roles, root first.
@@ -67,7 +68,7 @@ func (r *Repository) Propose(edits []Edit) (*Pending, error) {
 				Help: "larder keys status lists roles and their keys"}
 		}
 	}
-	p := &Pending{}
+	p := &Pending{Base: r.targets.Signed.Version}
 	if newRoot {
 		root.Signed.Version++
 		root.Signed.Expires = r.now.Add(r.life.Offline)
@@ -80,7 +81,9 @@ func (r *Repository) Propose(edits []Edit) (*Pending, error) {
 		}
 	}
 	if newTargets {
-		targets.Signed.Version++
+		if targets.Signed.Version, err = r.next(RoleTargets, targets.Signed.Version); err != nil {
+			return nil, err
+		}
 		targets.Signed.Expires = r.now.Add(r.life.Offline)
 		targets.ClearSignatures()
 		if p.Targets, err = targets.ToBytes(false); err != nil {
@@ -242,8 +245,8 @@ func (r *Repository) Accept(p *Pending) error {
 		if err != nil {
 			return judged("the pending targets", err)
 		}
-		if next.Signed.Version != targets.Signed.Version+1 {
-			return fault(asset.CodeSignature, "the pending targets", "it is version %d, and the site has %d: propose the change again", next.Signed.Version, targets.Signed.Version)
+		if p.Base != targets.Signed.Version || next.Signed.Version <= p.Base {
+			return fault(asset.CodeSignature, "the pending targets", "it follows version %d, and the site has %d: propose the change again", p.Base, targets.Signed.Version)
 		}
 		targets = next
 	}

@@ -54,11 +54,12 @@ func (c *Client) Refresh(ctx context.Context) (*Proven, error) {
 		return nil, err
 	}
 	w := &walk{client: c, ctx: ctx, rec: rec}
-	stamp, err := w.fetch(TimestampFile, RoleTimestamp, rec.Validator)
+	stamp, err := w.fetch(TimestampFile, RoleTimestamp, rec.validator())
 	if err != nil {
 		return nil, err
 	}
-	if stamp.Unchanged {
+	// A server without validators sends again what is known.
+	if stamp.Unchanged || rec.settled() && len(stamp.Bytes) > 0 && bytes.Equal(stamp.Bytes, rec.Timestamp) {
 		if p, err := c.known(rec); err == nil && !p.Signed.Expired {
 			p.Signed.Bytes = w.bytes
 			return p, nil
@@ -97,7 +98,7 @@ func (c *Client) Validator() (string, error) {
 	if err != nil || rec.Manifests[c.Context] == nil {
 		return "", err
 	}
-	return rec.Validator, nil
+	return rec.validator(), nil
 }
 
 // now is the device's clock, or the newest signed time if the clock is behind it.

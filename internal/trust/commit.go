@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -37,7 +38,10 @@ func (r *Repository) Files() ([]File, error) {
 		moved = true
 	}
 	if moved || len(r.roots) > 0 || r.snapshot.Signed.Version == 0 || !r.snapshot.Signed.Expires.After(r.now.Add(r.life.Release/2)) {
-		r.snapshot.Signed.Version++
+		var err error
+		if r.snapshot.Signed.Version, err = r.next(RoleSnapshot, r.snapshot.Signed.Version); err != nil {
+			return nil, err
+		}
 		r.snapshot.Signed.Expires = r.now.Add(r.life.Release)
 		b, err := signWhole(r, RoleSnapshot, r.snapshot)
 		if err != nil {
@@ -62,6 +66,9 @@ func (r *Repository) Files() ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Servers of files make an ETag of time, in seconds, and size: of two timestamps in one
+	// second, whose sizes would be the same, a device would be told that nothing changed.
+	b = append(b, bytes.Repeat([]byte("\n"), int(t.Signed.Version%16))...)
 	return append(files, File{Name: TimestampFile, Bytes: b}), nil
 }
 

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -26,6 +27,18 @@ type record struct {
 	Manifests map[string][]byte `json:"manifests,omitempty"` // by context
 	Validator string            `json:"validator,omitempty"` // of the timestamp, as the server named it
 	Issued    time.Time         `json:"issued"`              // newest signed time
+}
+
+// settled tells that what the newest timestamp names was had. Whoever saw a newer one, and could not
+// get that, does not take "nothing changed" for an answer.
+func (r *record) settled() bool { return bytes.Equal(r.Newest, r.Timestamp) }
+
+// validator asks a site whether anything changed since the record.
+func (r *record) validator() string {
+	if !r.settled() {
+		return ""
+	}
+	return r.Validator
 }
 
 const recordFile = "trust.json"

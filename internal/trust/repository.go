@@ -23,6 +23,7 @@ type File struct {
 // edited, and given back as files. Methods that need a key which is not at hand
 // say which one (1005) and change nothing that [Repository.Files] gives.
 type Repository struct {
+	read  Read // of the site; nil while there is none
 	keys  []Key
 	life  Lifetimes
 	now   time.Time
@@ -45,7 +46,7 @@ type Read func(name string, limit int64) ([]byte, error)
 // OpenRepository reads and proves what the site has, from a root that the
 // publisher trusts. Expiry does not matter here: publishing is what mends it.
 func OpenRepository(read Read, root []byte, keys []Key, life Lifetimes, now time.Time) (*Repository, error) {
-	r := &Repository{keys: keys, life: life.withDefaults(), now: now.UTC().Truncate(time.Second),
+	r := &Repository{read: read, keys: keys, life: life.withDefaults(), now: now.UTC().Truncate(time.Second),
 		delegated: map[Role]*metadata.Metadata[metadata.TargetsType]{}, stored: map[Role][]byte{}, dirty: map[Role]bool{}}
 	var t *trustedmetadata.TrustedMetadata
 	if err := guarded("root", func() (err error) {
@@ -190,6 +191,70 @@ func (r *Repository) Versions() ([]Version, error) {
 	return all, nil
 }
 
+// Manifest reads the manifest of a context that is signed, and proves it as a device would:
+// each pack version in it must be the publisher's. It is nil if none is signed. vouch gives
+// the versions that a manifest names.
+func (r *Repository) Manifest(context string, vouch func(manifest []byte) ([]Version, error)) ([]byte, error) {
+	m := r.delegated[ReleaseRole(context)]
+	if m == nil || m.Signed.Targets[manifestPath(context)] == nil {
+		return nil, nil
+	}
+	target := m.Signed.Targets[manifestPath(context)]
+	hash := target.Hashes["sha256"]
+	if len(hash) != 32 {
+		return nil, fault(asset.CodeSignature, manifestPath(context), "it is signed without a SHA-256")
+	}
+	name := ManifestFile(context, [32]byte(hash))
+	b, err := r.read(name, maxManifest)
+	if err != nil {
+		return nil, absent(name, err)
+	}
+	if err := target.VerifyLengthHashes(b); err != nil {
+		return nil, fault(asset.CodeSignature, name, "its bytes are not those that the release key signed")
+	}
+	named, err := vouch(b)
+	if err != nil {
+		return nil, err
+	}
+	signed, err := r.Versions()
+	if err != nil {
+		return nil, err
+	}
+	p := Proven{versions: map[versionKey]Version{}}
+	for _, v := range signed {
+		p.versions[versionKey{v.ID, v.Version}] = v
+	}
+	for _, v := range named {
+		if err := p.Vouch(v); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// next is the first version after this one whose document the site does not have: one that is there was
+// left by a publication that was cut off, or is written by another right now, and must not change.
+func (r *Repository) next(role Role, version int64) (int64, error) {
+	for range maxLeft {
+		version++
+		if r.read == nil {
+			return version, nil
+		}
+		name := versionedFile(role, version)
+		_, err := r.read(name, role.limit())
+		if errors.Is(err, fs.ErrNotExist) {
+			return version, nil
+		}
+		if err != nil && asset.CodeOf(err) != asset.CodeTooLarge {
+			return 0, err
+		}
+	}
+	return 0, fault(asset.CodeSignature, versionedFile(role, version), "it and %d others before it were left there", maxLeft)
+}
+
+// maxLeft bounds how many documents next passes over.
+const maxLeft = 1 << 10
+
 // SetManifest signs the manifest of a context. If it is signed already, nothing is.
 func (r *Repository) SetManifest(context string, manifest []byte) error {
 	if len(manifest) > maxManifest {
@@ -213,9 +278,14 @@ func (r *Repository) edit(role Role, life time.Duration, want map[string]*metada
 		return nil
 	}
 	m := metadata.Targets(r.now.Add(life))
-	m.Signed.Targets, m.Signed.Version = want, 1
+	m.Signed.Targets = want
+	var last int64
 	if meta := r.snapshot.Signed.Meta[role.metaName()]; meta != nil {
-		m.Signed.Version = meta.Version + 1
+		last = meta.Version
+	}
+	var err error
+	if m.Signed.Version, err = r.next(role, last); err != nil {
+		return err
 	}
 	keys, threshold := r.holders(role)
 	n, err := sign(m, r.keys, keys)
