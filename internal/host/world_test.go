@@ -31,6 +31,8 @@ type world struct {
 	points chan string // what the host told of its steps
 	log    *record
 	http   *http.Client
+
+	onBreak func(error) // may panic; nil: the test fails
 }
 
 // record keeps what is logged.
@@ -125,14 +127,23 @@ func (w *world) askAs(key access.Credential, method, path string, body any) (int
 	}
 	resp, err := w.http.Do(req)
 	if err != nil {
-		w.t.Fatal(err)
+		w.broken(err)
 	}
 	defer resp.Body.Close()
 	var out object
 	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
-		w.t.Fatalf("%s %s: %d, %v", method, path, resp.StatusCode, err)
+		w.broken(fmt.Errorf("%s %s: %d, %w", method, path, resp.StatusCode, err))
 	}
 	return resp.StatusCode, out
+}
+
+// broken is told when no answer came.
+func (w *world) broken(err error) {
+	w.t.Helper()
+	if w.onBreak != nil {
+		w.onBreak(err)
+	}
+	w.t.Fatal(err)
 }
 
 func (w *world) ask(method, path string, body any) (int, object) {
@@ -221,7 +232,7 @@ func (w *world) put(url string, data []byte) (int, string) {
 	req.Header.Set("Content-Type", "application/octet-stream")
 	resp, err := w.http.Do(req)
 	if err != nil {
-		w.t.Fatal(err)
+		w.broken(err)
 	}
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)

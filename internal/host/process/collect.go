@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"larder/internal/fsx"
 	"larder/internal/host/catalog"
 )
 
@@ -23,6 +24,29 @@ func (w *Worker) collect(ctx context.Context, j catalog.Job) error {
 		return err
 	}
 	return w.Catalog.Write(ctx, func(tx catalog.Tx) error { return tx.Retry(j, w.Now().Add(w.Sweep)) })
+}
+
+// tidy removes what a host that died was just making: nobody else makes anything yet.
+func (w *Worker) tidy() error {
+	entries, err := w.Disk.ReadDir(w.Scratch)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := w.Disk.RemoveAll(filepath.Join(w.Scratch, e.Name())); err != nil {
+			return err
+		}
+	}
+	err = filepath.WalkDir(filepath.Join(w.Site, "apps"), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasPrefix(d.Name(), fsx.TempPrefix) {
+			return err
+		}
+		return w.Disk.Remove(name)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // no app has been published
+	}
+	return err
 }
 
 // expire gives up files that were announced and never committed.

@@ -96,15 +96,24 @@ func (w *Worker) Wake() {
 	}
 }
 
-// Run does jobs until ctx ends. At its start no other holder of jobs can be alive.
-func (w *Worker) Run(ctx context.Context) error {
+// Recover makes good what a host left that died: jobs it held, and files that it was making. No
+// other holder of jobs can be alive.
+func (w *Worker) Recover(ctx context.Context) error {
 	w.init()
-	if err := w.Catalog.Write(ctx, func(tx catalog.Tx) error {
+	if err := w.tidy(); err != nil {
+		return err
+	}
+	return w.Catalog.Write(ctx, func(tx catalog.Tx) error {
 		if err := tx.FreeJobs(); err != nil {
 			return err
 		}
 		return tx.Enqueue(jobCollect, "", w.Now())
-	}); err != nil {
+	})
+}
+
+// Run recovers, and then does jobs until ctx ends.
+func (w *Worker) Run(ctx context.Context) error {
+	if err := w.Recover(ctx); err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
