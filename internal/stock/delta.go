@@ -96,7 +96,8 @@ func (j *Job) installed(content string) (*pack.Archive, func(), error) {
 
 // open reads the head. What an interruption left of it may be spoiled.
 func (d *delta) open() (err error) {
-	for fresh := d.part.have == 0; ; fresh = true {
+	for {
+		fresh := d.part.fresh
 		d.Delta, err = pack.OpenDelta(d.part, d.row.Size)
 		if err == nil && (d.Base().String() != d.row.From || d.Index().String() != d.job.Pack.Index) {
 			err = &asset.Error{Code: asset.CodeHashMismatch, Op: op, Subject: string(d.job.Pack.ID), Message: "its delta is for other versions than the manifest says",

@@ -24,6 +24,7 @@ type part struct {
 	alone bool
 
 	have   int64 // bytes that are in the file
+	fresh  bool  // all of them came in this run
 	synced int64
 	body   io.ReadCloser // from byte have on; nil: to be asked for
 	failed error         // of network or disk, of late
@@ -46,7 +47,7 @@ func (j *Job) openPart(ctx context.Context, name string, size int64, from func(c
 	if p.have > size {
 		p.have = 0
 	}
-	p.synced = p.have
+	p.synced, p.fresh = p.have, p.have == 0
 	return p, nil
 }
 
@@ -116,7 +117,7 @@ func (p *part) ReadAt(b []byte, off int64) (int, error) {
 // again begins anew.
 func (p *part) again() error {
 	p.hangUp()
-	p.have, p.synced = 0, 0
+	p.have, p.synced, p.fresh = 0, 0, true
 	if err := p.file.Truncate(0); err != nil {
 		return kept(err)
 	}
@@ -129,7 +130,8 @@ var errWrong = errors.New("its bytes are not those that the manifest names")
 // complete fetches what is lacking, and proves the whole. A power cut may have spoiled
 // what was there before; only what came anew condemns the server.
 func (p *part) complete(hash string) error {
-	for fresh := p.have == 0; ; fresh = true {
+	for {
+		fresh := p.fresh
 		if err := p.fill(p.size); err != nil {
 			return err
 		}
