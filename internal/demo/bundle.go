@@ -2,6 +2,7 @@ package demo
 
 import (
 	"encoding/xml"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"larder/asset"
+	packsite "larder/internal/site"
 )
 
 // appID is the demo app's identifier.
@@ -27,8 +29,8 @@ const plistHead = `<?xml version="1.0" encoding="UTF-8"?>
 <plist version="1.0">
 `
 
-// pair is a key of a property list and its value: a string, an int64, a []string
-// or a []pair.
+// pair is a key of a property list and its value: a string, an int64, a bool, a
+// []string or a []pair.
 type pair struct {
 	key   string
 	value any
@@ -42,18 +44,12 @@ func writeBundle(dir, program, site string, essential, later int64) error {
 	if err != nil {
 		return err
 	}
-	name := func(s string) string {
-		if runtime.GOOS == "windows" {
-			s += ".exe"
-		}
-		return s
-	}
 	app := []pair{
 		{"CFBundleIdentifier", string(appID)},
 		{"CFBundleName", "Larder Demo"},
 		{"CFBundleShortVersionString", "1.0.0"},
 		{"CFBundleVersion", "1"},
-		{"CFBundleExecutable", name(AppName)},
+		{"CFBundleExecutable", executable(AppName)},
 		{"BAManifestURL", site + "/" + manifestName},
 		{"BAInitialDownloadRestrictions", []pair{
 			{"BADownloadAllowance", later},
@@ -65,13 +61,13 @@ func writeBundle(dir, program, site string, essential, later int64) error {
 	}
 	loader := []pair{
 		{"CFBundleIdentifier", string(appID) + ".loader"},
-		{"CFBundleExecutable", name(ExtensionName)},
+		{"CFBundleExecutable", executable(ExtensionName)},
 		{"EXAppExtensionAttributes", []pair{{"EXExtensionPointIdentifier", "com.apple.background-asset-downloader-extension"}}},
 	}
 	for _, f := range []struct {
 		dir, executable string
 		info            []pair
-	}{{dir, name(AppName), app}, {appex, name(ExtensionName), loader}} {
+	}{{dir, executable(AppName), app}, {appex, executable(ExtensionName), loader}} {
 		if err := os.WriteFile(filepath.Join(f.dir, "Info.plist"), []byte(plistHead+plist(f.info)+"</plist>\n"), 0o644); err != nil {
 			return err
 		}
@@ -80,6 +76,41 @@ func writeBundle(dir, program, site string, essential, later int64) error {
 		}
 	}
 	return nil
+}
+
+// executable is the file name of a program on this system.
+func executable(name string) string {
+	if runtime.GOOS == "windows" {
+		name += ".exe"
+	}
+	return name
+}
+
+// writePacksBundle makes the bundle of the app with an asset pack, which has no extension.
+func writePacksBundle(dir, program, site string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	info := []pair{
+		{"CFBundleIdentifier", string(packsApp)},
+		{"CFBundleName", "Larder Packs"},
+		{"CFBundleShortVersionString", "1.0.0"},
+		{"CFBundleVersion", "1"},
+		{"CFBundleExecutable", executable(AppName)},
+		{"BAHasManagedAssetPacks", true},
+		{"BAManifestURL", site + "/" + packsite.ManifestPath(packsApp, "production")},
+		{"BAInitialDownloadRestrictions", []pair{
+			{"BADownloadAllowance", int64(4 * mapSize)},
+			{"BAEssentialDownloadAllowance", int64(4 * mapSize)},
+			{"BADownloadDomainAllowList", []string{"127.0.0.1"}},
+		}},
+		{"BAMaxInstallSize", int64(4 * mapSize)},
+		{"BAEssentialMaxInstallSize", int64(4 * mapSize)},
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Info.plist"), []byte(plistHead+plist(info)+"</plist>\n"), 0o644); err != nil {
+		return err
+	}
+	return place(program, filepath.Join(dir, executable(AppName)))
 }
 
 func plist(value any) string {
@@ -92,6 +123,8 @@ func plist(value any) string {
 	switch v := value.(type) {
 	case string:
 		text("string", v)
+	case bool:
+		fmt.Fprintf(&b, "<%t/>\n", v)
 	case int64:
 		text("integer", strconv.FormatInt(v, 10))
 	case []string:

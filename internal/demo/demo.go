@@ -3,7 +3,8 @@
 // real one, as a second process) and a web server on loopback; it turns a folder
 // of files into downloads, installs an app whose extension is a third process,
 // launches it through the gate with the real "larder launch", and lets the app
-// prove what it found.
+// prove what it found. Then a second app's asset pack is published, installed, changed and
+// updated by a delta.
 //
 // It promises to touch nothing outside that folder, to read the tree and nothing
 // else, to be bounded in bytes and time, and to leave no file and no process
@@ -99,7 +100,10 @@ func (w *world) tell(ctx context.Context, dir string) error {
 	w.sayf("  It fetches the app's manifest, starts the app's extension, a process of its own, and asks it\n  what to download. Until the essential part is here, the launch gate is closed.\n")
 
 	w.sayf("$ larder launch %s", appID)
-	return w.run(ctx, "launch", string(appID))
+	if err := w.run(ctx, "launch", string(appID)); err != nil {
+		return err
+	}
+	return w.update(ctx)
 }
 
 // stock turns the tree at dir into items, and says how.
