@@ -31,6 +31,11 @@ func (o *siteOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.to, "to", "", "the site: a `PLACE` that is delivered below larder/v1/, a folder or s3://BUCKET/PREFIX")
 	f.StringVar(&o.app, "app", "", "identifier of the app, `ID`")
 	f.StringVar(&o.keys, "keys", "", "directory `DIR` with the app's keys; without it nothing is signed")
+	o.bucketFlags(cmd)
+}
+
+func (o *siteOptions) bucketFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&o.endpoint, "endpoint-url", "", "`URL` of the S3 server (else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, Amazon's)")
 	f.StringVar(&o.region, "region", "", "`REGION` of the bucket (else AWS_REGION)")
 }

@@ -23,7 +23,7 @@ type cli struct {
 func (c *cli) root() *cobra.Command {
 	root := c.group("larder", "Stock an app's large assets before the app needs them",
 		c.launchCommand(), c.statusCommand(), c.appCommand(), c.assetsCommand(), c.downloadCommand(), c.settingsCommand(),
-		c.packCommand(), c.manifestCommand(), c.serveCommand(), c.publishCommand(), c.hostCommand(), c.keysCommand(), c.storageCommand(), c.simulateCommand(), c.serviceCommand(), c.doctorCommand(), c.demoCommand(), c.versionCommand(), exitCodesTopic(), c.generateCommand())
+		c.packCommand(), c.manifestCommand(), c.serveCommand(), c.publishCommand(), c.siteCommand(), c.hostCommand(), c.keysCommand(), c.storageCommand(), c.simulateCommand(), c.serviceCommand(), c.doctorCommand(), c.demoCommand(), c.versionCommand(), exitCodesTopic(), c.generateCommand())
 	root.Example = `  larder app install hello.app
   larder launch org.example.hello
   larder status --watch`

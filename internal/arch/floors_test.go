@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"internal/host/api"},
 	{"internal/host/process"},
 	{"internal/host/catalog", "internal/host/staging", "internal/host/access", "internal/host/jsonapi"}, // books, parts, keys, form
-	{"internal/bucket"}, // where publish puts a site that is no folder
+	{"internal/bucket", "internal/stick"}, // a site in a bucket; one that is carried by hand
 	{"internal/publish"},
 	{"internal/packing", "internal/depot", "internal/patching", "internal/chart"}, // files to packs; scripts of Steam; what updates cost; drawn
 	{"internal/dispatch", "internal/courier"},                                     // run the queue; talk to extensions

@@ -76,7 +76,7 @@ func (a *author) device(to Store, dir string) int64 {
 	a.t.Helper()
 	root, err := os.ReadFile(a.keys.Root())
 	a.ok(err)
-	c := trust.Client{Anchor: root, Context: "production", Dir: dir, Disk: fsx.OS(), Fetcher: fetcher{to, game}, Now: func() time.Time { return now }}
+	c := trust.Client{Anchor: root, Context: "production", Dir: dir, Disk: fsx.OS(), Fetcher: Fetcher{to, game}, Now: func() time.Time { return now }}
 	seen, err := c.Refresh(context.Background())
 	a.ok(err)
 	m, err := asset.ParseDownloadManifest(seen.Manifest)

@@ -73,7 +73,7 @@ func (p *publication) readSigned() error {
 				return nil, err
 			}
 			p.live[c] = m
-			return versionsOf(m)
+			return VersionsOf(m)
 		})
 		if err != nil {
 			return err
@@ -127,11 +127,11 @@ func (p *publication) versions() ([]trust.Version, error) {
 			all = append(all, m)
 		}
 	}
-	return versionsOf(all...)
+	return VersionsOf(all...)
 }
 
-// versionsOf are the versions that manifests name, each once.
-func versionsOf(manifests ...*asset.DownloadManifest) ([]trust.Version, error) {
+// VersionsOf are the versions that manifests name, each once. A row that names no bytes is 1005.
+func VersionsOf(manifests ...*asset.DownloadManifest) ([]trust.Version, error) {
 	all := map[trust.Version]bool{}
 	var list []trust.Version
 	for _, m := range manifests {
@@ -160,7 +160,7 @@ func (p *publication) check(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	device := trust.Client{Anchor: p.Signing.Root, Context: p.Context, Dir: filepath.Join(dir, "trust"), Disk: fsx.OS(),
-		Fetcher: fetcher{p.To, p.App}, Now: func() time.Time { return p.Now }}
+		Fetcher: Fetcher{p.To, p.App}, Now: func() time.Time { return p.Now }}
 	seen, err := device.Refresh(ctx)
 	if err != nil {
 		return fmt.Errorf("check the site: %w", err)
@@ -178,13 +178,16 @@ func (p *publication) check(ctx context.Context) (err error) {
 	return nil
 }
 
-// fetcher reads a store as a device reads a site.
-type fetcher struct {
-	from Store
-	app  asset.AppID
+// Fetcher reads the signed metadata of an app on a site as a device does: a trust.Fetcher.
+type Fetcher struct {
+	From interface {
+		Get(ctx context.Context, name string, limit int64) ([]byte, error)
+	}
+	App asset.AppID
 }
 
-func (f fetcher) Fetch(ctx context.Context, name string, limit int64, _ string) (trust.Document, error) {
-	b, err := f.from.Get(ctx, site.AppPath(f.app, name), limit)
+// Fetch implements trust.Fetcher.
+func (f Fetcher) Fetch(ctx context.Context, name string, limit int64, _ string) (trust.Document, error) {
+	b, err := f.From.Get(ctx, site.AppPath(f.App, name), limit)
 	return trust.Document{Bytes: b}, err
 }

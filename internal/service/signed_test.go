@@ -25,11 +25,12 @@ import (
 // delivers, honestly or not.
 type maker struct {
 	*world
-	dir  string
-	keys publish.KeyDir
-	to   publish.Folder
-	at   publish.Store // where it publishes: to, if nothing else
-	life trust.Lifetimes
+	dir   string
+	keys  publish.KeyDir
+	to    publish.Folder
+	at    publish.Store // where it publishes: to, if nothing else
+	life  trust.Lifetimes
+	carry func() // brings a release to where devices look, if that is elsewhere
 	// hosts are named in the bundle; without them it is the world's server.
 	hosts []string
 
@@ -81,6 +82,9 @@ func (m *maker) release(word string) {
 	}
 	if err != nil {
 		m.Fatal(err)
+	}
+	if m.carry != nil {
+		m.carry()
 	}
 }
 

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ import (
 	"larder/internal/fsx"
 	"larder/internal/publish"
 	"larder/internal/site"
+	"larder/internal/stick"
 )
 
 // delivery is a way in which a site reaches devices.
@@ -38,6 +40,7 @@ var deliveries = map[string]delivery{
 	"nginx":                {begin: nginx},
 	"versitygw":            {begin: gateway},
 	"python's http.server": {begin: python, plain: true},
+	"a stick":              {begin: byStick},
 }
 
 func ownHandler(m *maker) (publish.Store, string) {
@@ -49,6 +52,36 @@ func ownHandler(m *maker) (publish.Store, string) {
 	srv := httptest.NewServer(http.StripPrefix(site.Prefix, site.Handler(root)))
 	m.Cleanup(func() { srv.Close(); root.Close() })
 	return to, srv.URL
+}
+
+// byStick has the developer's site nowhere but on his disk: each release is carried to the site that devices
+// read, as one file with what is new.
+func byStick(m *maker) (publish.Store, string) {
+	there, base := ownHandler(m)
+	at := publish.Folder{Dir: m.TempDir(), Disk: fsx.OS()}
+	var version int64
+	m.carry = func() {
+		name := filepath.Join(m.TempDir(), "stick.tar")
+		f, err := os.Create(name)
+		if err != nil {
+			m.Fatal(err)
+		}
+		file := stick.NewTar(f)
+		out, err := stick.Export(m.Context(), at, game, file, version, nil)
+		if err := errors.Join(err, file.Close(), f.Close()); err != nil {
+			m.Fatal(err)
+		}
+		version = out.Version
+		from, err := stick.OpenArchive(name)
+		if err != nil {
+			m.Fatal(err)
+		}
+		in, err := stick.Import(m.Context(), stick.ImportOptions{From: from, App: game, To: there, Scratch: m.TempDir(), Now: time.Now()})
+		if err := errors.Join(err, from.Close()); err != nil || !in.Changed {
+			m.Fatal(err, in)
+		}
+	}
+	return at, base
 }
 
 // nginx delivers a folder as the guide says.
