@@ -17,13 +17,11 @@ import (
 
 // DB is an open database. One transaction writes at a time; readers do not wait for it.
 type DB struct {
-	write  *sql.DB
-	read   *sql.DB
+	write  *handle
+	read   *handle
 	commit func() error
+	lent   bool
 }
-
-// Tx is a transaction: of Write, or a consistent view of Read.
-type Tx = sql.Tx
 
 // Options tune an opened database; the zero value is what the service uses.
 type Options struct {
@@ -35,16 +33,22 @@ type Options struct {
 	// Commit, if set, is asked before each commit of a write; its error rolls
 	// back. Tests let a service die there.
 	Commit func() error
+	// Opened, if set, is taken in place of opening the file, and stays open after
+	// Close. Simulations that start thousands of services lend it to one at a time.
+	Opened *DB
 }
 
 // Open opens or makes the file and brings its schema up to date. Every commit
 // is synced to disk (WAL, synchronous=FULL): a lost row is a lost download.
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
+	if o.Opened != nil {
+		return &DB{write: o.Opened.write, read: o.Opened.read, commit: o.Commit, lent: true}, nil
+	}
 	sync := "FULL"
 	if o.Unsafe {
 		sync = "OFF"
 	}
-	write, err := open(path, sync, "immediate", 1)
+	write, err := open(path, sync, "BEGIN IMMEDIATE", 1)
 	if err != nil {
 		return nil, fault("open", path, err)
 	}
@@ -53,19 +57,19 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		schema = migrations
 	}
 	if err := migrate(ctx, write, schema); err != nil {
-		write.Close()
+		_ = write.close() // the first error is the one that tells
 		return nil, fault("migrate", path, err)
 	}
-	read, err := open(path, sync, "deferred", 2)
+	read, err := open(path, sync, "BEGIN", 2)
 	if err != nil {
-		write.Close()
+		_ = write.close()
 		return nil, fault("open", path, err)
 	}
 	return &DB{write: write, read: read, commit: o.Commit}, nil
 }
 
-func open(path, sync, lock string, conns int) (*sql.DB, error) {
-	q := url.Values{"_txlock": {lock}, "_pragma": {
+func open(path, sync, begin string, conns int) (*handle, error) {
+	q := url.Values{"_pragma": {
 		"journal_mode(WAL)", "synchronous(" + sync + ")", "foreign_keys(ON)", "busy_timeout(5000)",
 		"cache_size(-1024)", "wal_autocheckpoint(256)", "journal_size_limit(1048576)",
 	}}
@@ -74,9 +78,11 @@ func open(path, sync, lock string, conns int) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.SetMaxOpenConns(conns)
-	d.SetMaxIdleConns(conns)
-	return d, nil
+	h := &handle{db: d, begin: begin, free: make(chan *conn, conns)}
+	for range conns {
+		h.free <- &conn{prepared: map[string]*sql.Stmt{}}
+	}
+	return h, nil
 }
 
 // Write runs f in the one writing transaction and commits it durably, or rolls
@@ -92,51 +98,51 @@ func (d *DB) Commit(tx *Tx) error {
 			return errors.Join(err, tx.Rollback())
 		}
 	}
-	return tx.Commit()
+	return tx.commit()
 }
 
 // Begin starts the one writing transaction for a caller whose work comes to it
 // piece by piece. It must be ended by Commit or Rollback soon: all writers wait.
-func (d *DB) Begin(ctx context.Context) (*Tx, error) { return d.write.BeginTx(ctx, nil) }
+func (d *DB) Begin(ctx context.Context) (*Tx, error) { return d.write.transaction(ctx) }
 
 // Read runs f over one consistent view.
 func (d *DB) Read(ctx context.Context, f func(*Tx) error) error {
-	return run(ctx, d.read, f, (*Tx).Commit)
+	return run(ctx, d.read, f, (*Tx).commit)
 }
 
-func run(ctx context.Context, d *sql.DB, f, commit func(*Tx) error) error {
-	tx, err := d.BeginTx(ctx, nil)
+func run(ctx context.Context, h *handle, f, commit func(*Tx) error) error {
+	tx, err := h.transaction(ctx)
 	if err != nil {
 		return err
 	}
-	if err = f(tx); err != nil {
-		tx.Rollback() // the first error is the one that tells
-	} else {
-		err = commit(tx)
+	whole := false
+	defer func() {
+		if !whole { // also when f panics
+			_ = tx.Rollback() // the first error is the one that tells
+		}
+	}()
+	if err := f(tx); err != nil {
+		return err
 	}
-	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-		return ctx.Err() // it was rolled back under f because the caller has gone
-	}
-	return err
+	whole = true
+	return commit(tx)
 }
 
-// Rest gives the memory of the page caches back, when there is no work.
+// Rest gives the memory of the page caches and of prepared statements back, when
+// there is no work.
 func (d *DB) Rest(ctx context.Context) error {
-	for _, h := range []*sql.DB{d.write, d.read} {
-		if _, err := h.ExecContext(ctx, "PRAGMA shrink_memory"); err != nil {
-			return err
-		}
+	if d.lent {
+		return nil
 	}
-	return nil
+	return errors.Join(d.write.rest(ctx), d.read.rest(ctx))
 }
 
 // Close ends both handles; a running transaction ends first.
 func (d *DB) Close() error {
-	err := d.read.Close()
-	if werr := d.write.Close(); err == nil {
-		err = werr
+	if d.lent {
+		return nil
 	}
-	return err
+	return errors.Join(d.read.close(), d.write.close())
 }
 
 func fault(op, path string, err error) error {

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -74,6 +75,70 @@ func TestReopenKeepsRowsAndNewerSchemaIsRefused(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), path, Options{}); err == nil || !strings.Contains(err.Error(), "newer larder") {
 		t.Errorf("opening a newer schema: %v", err)
+	}
+}
+
+// Also a query that is prepared already, inside and outside of a transaction that
+// fails, and after memory was given back.
+func TestStatementsServeManyTransactions(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "l.db"))
+	put := func(tx *Tx, name string) error {
+		_, err := tx.Exec("INSERT INTO settings VALUES (?, 'v')", name)
+		return err
+	}
+	for n := range maxPrepared + 20 {
+		name := fmt.Sprint(n)
+		if err := d.Write(t.Context(), func(tx *Tx) error { return put(tx, name) }); err != nil {
+			t.Fatal(err)
+		}
+		err := d.Write(t.Context(), func(tx *Tx) error { return errors.Join(put(tx, "other"), put(tx, name)) })
+		if err == nil || !strings.Contains(err.Error(), "UNIQUE") {
+			t.Fatalf("the same name twice: %v", err)
+		}
+		var count int
+		err = d.Read(t.Context(), func(tx *Tx) error {
+			return tx.QueryRow(fmt.Sprintf("SELECT count(*) FROM settings WHERE value = 'v' AND %d = %d", n, n)).Scan(&count)
+		})
+		if err != nil || count != n+1 {
+			t.Fatalf("%d rows after %d, %v", count, n+1, err)
+		}
+		if n%100 == 99 {
+			if err := d.Rest(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := d.Read(t.Context(), func(tx *Tx) error { _, err := tx.Query("SELECT a FROM nowhere"); return err }); err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("a wrong query: %v", err)
+	}
+	if err := d.Read(t.Context(), func(tx *Tx) error { return tx.QueryRow("SELECT a FROM nowhere").Scan() }); err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("a wrong query for a row: %v", err)
+	}
+}
+
+func TestAPanicLeavesNoTransaction(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "l.db"))
+	func() {
+		defer func() { _ = recover() }()
+		_ = d.Write(t.Context(), func(tx *Tx) error {
+			_, _ = tx.Exec("INSERT INTO settings VALUES ('a', 'b')")
+			panic("no")
+		})
+	}()
+	var n int
+	err := d.Write(t.Context(), func(tx *Tx) error { return tx.QueryRow("SELECT count(*) FROM settings").Scan(&n) })
+	if err != nil || n != 0 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
+func TestAClosedDatabaseRefuses(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "l.db"))
+	if err := errors.Join(d.Close(), d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Write(t.Context(), func(*Tx) error { return nil }); err == nil {
+		t.Error("a closed database takes a transaction")
 	}
 }
 

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -13,13 +12,14 @@ var migrations embed.FS
 
 // migrate applies the files of migrations in name order; PRAGMA user_version
 // counts those applied. A database from a newer Larder is refused, untouched.
-func migrate(ctx context.Context, d *sql.DB, schema fs.FS) error {
+func migrate(ctx context.Context, h *handle, schema fs.FS) error {
 	files, err := fs.Glob(schema, "migrations/*.sql")
 	if err != nil {
 		return err
 	}
 	var have int
-	if err := d.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+	err = run(ctx, h, func(tx *Tx) error { return tx.QueryRow("PRAGMA user_version").Scan(&have) }, (*Tx).commit)
+	if err != nil {
 		return err
 	}
 	if have > len(files) {
@@ -30,13 +30,13 @@ func migrate(ctx context.Context, d *sql.DB, schema fs.FS) error {
 		if err != nil {
 			return err
 		}
-		err = run(ctx, d, func(tx *Tx) error {
-			if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+		err = run(ctx, h, func(tx *Tx) error {
+			if _, err := tx.conn.ExecContext(ctx, string(text)); err != nil {
 				return err
 			}
-			_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", n+1))
+			_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", n+1))
 			return err
-		}, (*Tx).Commit)
+		}, (*Tx).commit)
 		if err != nil {
 			return fmt.Errorf("%s: %w", files[n], err)
 		}

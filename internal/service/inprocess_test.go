@@ -72,6 +72,12 @@ func bubbleWith(t *testing.T, options db.Options, f func(p *planned)) {
 			}
 			return pipe.Dial(ctx, network, address)
 		})
+		if options.Unsafe { // and is not made to give memory back at each rest
+			if options.Opened, err = db.Open(t.Context(), filepath.Join(dir, "lent.db"), options); err != nil {
+				t.Fatal(err)
+			}
+			defer options.Opened.Close()
+		}
 		p.s, err = Open(t.Context(), Config{Dirs: d, Transport: p.transport, DB: options, Device: p, Extensions: p.start,
 			Listen: func(string) (net.Listener, error) { return localapitest.New(), nil }})
 		if err != nil {

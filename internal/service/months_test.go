@@ -136,7 +136,7 @@ func (p *planned) sentFiles() (n int64) {
 }
 
 func TestFiftyAppsForSixtyDays(t *testing.T) {
-	real := realTime()
+	before := cpuTime()
 	bubbleWith(t, db.Options{Unsafe: true}, func(p *planned) {
 		got := p.live(manyDays)
 		perApp := func(name string, week int) float64 {
@@ -194,10 +194,11 @@ func TestFiftyAppsForSixtyDays(t *testing.T) {
 			p.Errorf("the status has grown to %d bytes", len(text))
 		}
 	})
-	if took := real(); took > time.Minute {
-		t.Errorf("60 days took %v", took)
+	// A machine that has nothing else to do takes as long by the clock.
+	if took := cpuTime() - before; took > time.Minute {
+		t.Errorf("%d days took %v of a processor", manyDays, took)
 	} else {
-		t.Logf("60 days took %v", took)
+		t.Logf("%d days took %v of a processor", manyDays, took)
 	}
 }
 
@@ -212,10 +213,4 @@ func TestFiftyAppsForTwoDaysOverADurableDatabase(t *testing.T) {
 			p.Errorf("settings: %+v, %v", settings, err)
 		}
 	})
-}
-
-// realTime measures outside of bubbles.
-func realTime() func() time.Duration {
-	begun := time.Now()
-	return func() time.Duration { return time.Since(begun) }
 }
