@@ -150,17 +150,33 @@ func (e *Faults) appVersions(n *node) *AppVersions {
 		if m == nil || !e.isString(m) {
 			return ""
 		}
-		parts := strings.Split(m.text, ".")
-		ok := len(parts) <= 3
-		for _, part := range parts {
-			ok = ok && part != "" && len(part) <= 9 && strings.Trim(part, digits) == ""
-		}
-		if !ok {
-			e.add(m, "it is no version of an app", "write one to three integers, for example 1.2.0")
+		if !isAppVersion(m.text) {
+			e.add(m, "it is no version of an app", mendAppVersion)
 		}
 		return m.text
 	}
 	return &AppVersions{Minimum: read("minimum"), Below: read("below")}
+}
+
+const mendAppVersion = "write one to three integers, for example 1.2.0"
+
+func isAppVersion(s string) bool {
+	parts := strings.Split(s, ".")
+	ok := len(parts) <= 3
+	for _, part := range parts {
+		ok = ok && part != "" && len(part) <= 9 && strings.Trim(part, digits) == ""
+	}
+	return ok
+}
+
+// Check reports what of v is no version of an app, as a configuration error (1000).
+func (v AppVersions) Check() error {
+	for _, s := range []string{v.Minimum, v.Below} {
+		if s != "" && !isAppVersion(s) {
+			return &Error{Code: CodeConfiguration, Op: "read versions of an app", Subject: quote(s), Message: "it is no version of an app", Help: mendAppVersion}
+		}
+	}
+	return nil
 }
 
 func (e *Faults) rollout(n *node) *Rollout {

@@ -219,7 +219,7 @@ func (m *mortal) bring(packID string, number int, files map[string][]byte) (vers
 // points are those at which something is half done: bytes without their row, a row without its
 // blob, a site without the state that says so.
 var points = []string{"part written", "file committed", "manifest noted", "file hashed", "blob named", "blob placed", "delta named", "delta placed",
-	"keys made", "site written", "release noted", "blob condemned", "blob removed"}
+	"keys made", "site written", "release changed", "revival ready", "release noted", "blob condemned", "blob removed"}
 
 func TestKillingTheHostLosesNothingAndLeavesNothing(t *testing.T) { killing(t, points) }
 
@@ -242,6 +242,18 @@ func killing(t *testing.T, points []string) {
 			v2 := m.bring(level, 2, map[string][]byte{"ASSET": second})
 			v3 := m.bring(level, 3, map[string][]byte{"ASSET": damaged})
 			v4 := m.bring(level, 4, map[string][]byte{"MANIFEST": []byte("{")})
+			for _, v := range []string{v1, v2} {
+				m.again(func() { // 409: the answer to an earlier try was lost
+					if status, out := m.ask("POST", "/larder/v1/promotions", promotion(v, "external")); status != 201 && status != 409 {
+						t.Fatal(status, out)
+					}
+				})
+				m.waits(v, "include=externalBetaRelease", "READY_FOR_TESTING")
+			}
+			v5 := m.first("/v1/backgroundAssets/"+level+"/versions?filter[version]=5", func() string {
+				return str(m.must("POST", "/larder/v1/rollbacks", rollback(level, "external")), "id")
+			})
+			m.waits(v5, "include=externalBetaRelease", "READY_FOR_TESTING")
 			other := m.pack(app, "other")
 			m.bring(other, 1, map[string][]byte{"ASSET": build(t, "other", map[string]string{"y": noise(60 << 10)})})
 			m.again(func() {
@@ -260,14 +272,27 @@ func killing(t *testing.T, points []string) {
 				t.Fatal(err)
 			}
 			_ = m.cmd.Wait()
-			m.books(map[string]string{v1: "COMPLETE", v2: "COMPLETE", v3: "FAILED", v4: "FAILED"}, level, other)
+			m.books(map[string]string{v1: "COMPLETE", v2: "COMPLETE", v3: "FAILED", v4: "FAILED", v5: "COMPLETE"}, level, other)
 		})
 	}
 }
 
+// waits waits until the release of a version that is included is in a state.
+func (m *mortal) waits(version, query, state string) {
+	m.again(func() {
+		for {
+			_, out := m.ask("GET", "/v1/backgroundAssetVersions/"+version+"?"+query, nil)
+			if list, _ := out["included"].([]any); len(list) == 1 && str(list[0], "attributes.state") == state {
+				return
+			}
+			time.Sleep(pause)
+		}
+	})
+}
+
 // busy reports whether the disk still has what nothing needs.
 func (m *mortal) busy() bool {
-	return len(blobsOf(m.t, m.dir)) > 3 || len(filesIn(m.t, filepath.Join(m.dir, "uploads"))) > 0
+	return len(blobsOf(m.t, m.dir)) > 4 || len(filesIn(m.t, filepath.Join(m.dir, "uploads"))) > 0
 }
 
 func blobsOf(t *testing.T, dir string) (all []string) {
@@ -330,7 +355,7 @@ func (m *mortal) books(states map[string]string, level, other string) {
 			t.Errorf("versions (-want +got), %v:\n%s", err, diff)
 		}
 		need, err := tx.Blobs()
-		if diff := cmp.Diff(slices.Sorted(maps.Keys(need)), blobsOf(t, m.dir)); diff != "" || err != nil || len(need) != 3 {
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(need)), blobsOf(t, m.dir)); diff != "" || err != nil || len(need) != 4 {
 			t.Errorf("blobs that are needed (-) and there (+), %v:\n%s", err, diff)
 		}
 		live, err := tx.ReleasesOf(level, catalog.Internal)

@@ -58,7 +58,7 @@ func (c *call) getApp() (any, error) {
 // createApp makes an app, and has its empty contexts published: devices find that there is
 // nothing, and not that they are wrong.
 func (c *call) createApp() (any, error) {
-	e, err := jsonapi.ReadEntity(c.r.Body, typeApps, "", []string{"bundleId", "name", "primaryLocale", "review"}, nil)
+	e, err := jsonapi.ReadEntity(c.r.Body, typeApps, "", []string{"bundleId", "name", "primaryLocale", "review", "quota"}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -71,13 +71,8 @@ func (c *call) createApp() (any, error) {
 		return nil, jsonapi.Blame(jsonapi.CodeAttribute, "/data/attributes/bundleId", "%v", err).Help(asset.AsError(err).Help)
 	}
 	a.Name = bundle
-	for name, at := range map[string]any{"name": &a.Name, "primaryLocale": &a.Locale, "review": &a.Review} {
-		if _, err := e.Attribute(name, at); err != nil {
-			return nil, err
-		}
-	}
-	if len(a.Name) > 200 || len(a.Locale) > 35 {
-		return nil, jsonapi.Blame(jsonapi.CodeAttribute, "/data/attributes", "name or primaryLocale is too long")
+	if err := c.setApp(e, &a); err != nil {
+		return nil, err
 	}
 	err = c.Catalog.Write(c.ctx, func(tx catalog.Tx) error {
 		if _, err := tx.AppOf(a.Bundle); !errors.Is(err, catalog.ErrNone) {

@@ -19,6 +19,7 @@ type route struct {
 var (
 	anyone     = access.Roles()
 	uploaders  = []string{access.Admin, access.AppManager, access.Developer}
+	releasers  = []string{access.Admin, access.AppManager}
 	onlyAdmins = []string{access.Admin}
 )
 
@@ -35,17 +36,19 @@ const (
 
 // fields of each type.
 var (
-	appFields     = []string{"bundleId", "name", "primaryLocale", "sku", "backgroundAssets"}
+	appFields     = []string{"bundleId", "name", "primaryLocale", "sku", "review", "quota", "backgroundAssets"}
 	packFields    = []string{"archived", "assetPackIdentifier", "createdDate", "usedBytes", "app", "versions", "appStoreVersion", "internalBetaVersion", "externalBetaVersion"}
 	versionFields = []string{"createdDate", "platforms", "state", "stateDetails", "version", "locale", "backgroundAsset", "internalBetaRelease", "externalBetaRelease",
 		"appStoreRelease", "assetFile", "manifestFile", "backgroundAssetUploadFiles"}
-	fileFields    = []string{"assetDeliveryState", "assetToken", "assetType", "fileName", "fileSize", "sourceFileChecksum", "sourceFileChecksums", "uploadOperations"}
-	releaseFields = []string{"state", "backgroundAssetVersion"}
+	fileFields       = []string{"assetDeliveryState", "assetToken", "assetType", "fileName", "fileSize", "sourceFileChecksum", "sourceFileChecksums", "uploadOperations"}
+	releaseFields    = []string{"state", "appVersions", "backgroundAssetVersion"}
+	submissionFields = []string{"platform", "submittedDate", "state", "app", "items"}
+	itemFields       = []string{"state", "backgroundAssetVersion"}
 )
 
 func fields(types ...string) map[string][]string {
 	all := map[string][]string{typeApps: appFields, typePacks: packFields, typeVersions: versionFields, typeFiles: fileFields,
-		typeInternal: releaseFields, typeExternal: releaseFields, typeProduction: releaseFields}
+		typeInternal: releaseFields, typeExternal: releaseFields, typeProduction: releaseFields, typeSubmissions: submissionFields, typeItems: itemFields}
 	out := map[string][]string{}
 	for _, t := range types {
 		out[t] = all[t]
@@ -77,6 +80,12 @@ var (
 	links   = jsonapi.Spec{List: true}
 )
 
+var (
+	submissionStates = []string{catalog.ReadyForReview, catalog.WaitingForReview, catalog.InReview, catalog.UnresolvedIssues, "CANCELING", "COMPLETING", catalog.Complete}
+	submissionList   = jsonapi.Spec{Fields: fields(typeSubmissions, typeItems, typeApps), List: true, Filter: map[string][]string{
+		"app": nil, "state": submissionStates, "platform": platformNames}}
+)
+
 func releaseQuery(typ string) jsonapi.Spec {
 	return jsonapi.Spec{Fields: fields(typ, typeVersions), Include: []string{"backgroundAssetVersion"}}
 }
@@ -106,6 +115,17 @@ var routes = []route{
 	{"GET", "/v1/" + typeExternal + "/{id}", anyone, false, releaseQuery(typeExternal), (*call).getRelease},
 	{"GET", "/v1/" + typeProduction + "/{id}", anyone, false, releaseQuery(typeProduction), (*call).getRelease},
 
+	{"POST", "/v1/reviewSubmissions", releasers, false, jsonapi.Spec{}, (*call).createSubmission},
+	{"GET", "/v1/reviewSubmissions", anyone, false, submissionList, (*call).listSubmissions},
+	{"GET", "/v1/reviewSubmissions/{id}", anyone, false, jsonapi.Spec{Fields: submissionList.Fields, Include: []string{"items"}}, (*call).getSubmission},
+	{"PATCH", "/v1/reviewSubmissions/{id}", releasers, false, jsonapi.Spec{}, (*call).updateSubmission},
+	{"GET", "/v1/reviewSubmissions/{id}/items", anyone, false, jsonapi.Spec{Fields: fields(typeItems), List: true}, (*call).listItems},
+	{"POST", "/v1/reviewSubmissionItems", releasers, false, jsonapi.Spec{}, (*call).createItem},
+
+	{"POST", "/larder/v1/promotions", releasers, false, jsonapi.Spec{}, (*call).promote},
+	{"POST", "/larder/v1/decisions", onlyAdmins, false, jsonapi.Spec{}, (*call).decide},
+	{"POST", "/larder/v1/rollbacks", releasers, false, jsonapi.Spec{}, (*call).rollBack},
+	{"PATCH", "/larder/v1/apps/{id}", onlyAdmins, false, jsonapi.Spec{}, (*call).updateApp},
 	{"POST", "/larder/v1/apps", onlyAdmins, true, jsonapi.Spec{}, (*call).createApp},
 	{"GET", "/larder/v1/keys", onlyAdmins, true, jsonapi.Spec{}, (*call).listKeys},
 	{"POST", "/larder/v1/keys", onlyAdmins, true, jsonapi.Spec{}, (*call).createKey},

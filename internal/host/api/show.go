@@ -26,7 +26,7 @@ func appNumber(id int64) string { return strconv.FormatInt(id, 10) }
 
 func (c *call) showApp(a catalog.App) jsonapi.Resource {
 	r := c.resource(typeApps, appNumber(a.ID))
-	r.Attributes = map[string]any{"bundleId": a.Bundle, "name": a.Name, "primaryLocale": a.Locale, "sku": string(a.Bundle)}
+	r.Attributes = map[string]any{"bundleId": a.Bundle, "name": a.Name, "primaryLocale": a.Locale, "sku": string(a.Bundle), "review": a.Review, "quota": a.Quota}
 	r.Relationships = map[string]jsonapi.Relation{"backgroundAssets": {Links: c.on(typeApps, r.ID, "backgroundAssets")}}
 	return r
 }
@@ -138,6 +138,9 @@ var releaseTypes = map[string]string{catalog.Internal: typeInternal, catalog.Ext
 func (c *call) showRelease(r catalog.Release) jsonapi.Resource {
 	out := c.resource(releaseTypes[r.Channel], r.ID)
 	out.Attributes = map[string]any{"state": r.State}
+	if r.Fits != nil {
+		out.Attributes["appVersions"] = r.Fits
+	}
 	out.Relationships = map[string]jsonapi.Relation{"backgroundAssetVersion": to(typeVersions, r.Version)}
 	return out
 }

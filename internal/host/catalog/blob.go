@@ -26,7 +26,7 @@ func (t Tx) Deltas(version string) ([]Delta, error) {
 const needed = `p.archived = 0 AND v.state <> 'FAILED' AND (
 	NOT EXISTS (SELECT 1 FROM releases r WHERE r.version = v.id)
 	OR EXISTS (SELECT 1 FROM releases r WHERE r.version = v.id AND r.state <> 'SUPERSEDED')
-	OR EXISTS (SELECT 1 FROM releases r JOIN versions w ON w.id = r.version WHERE w.pack = p.id AND r.state = 'SUPERSEDED' AND r.channel <> 'internal'
+	OR EXISTS (SELECT 1 FROM releases r JOIN versions w ON w.id = r.version WHERE w.pack = p.id AND r.state = 'SUPERSEDED' AND r.live <> 0 AND r.channel <> 'internal'
 		GROUP BY r.channel HAVING max(w.number) = v.number))`
 
 // Needs reports whether a blob is the archive, or a delta, of a version that is needed.

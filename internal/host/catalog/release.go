@@ -39,17 +39,21 @@ type Release struct {
 	State   string
 	Fits    *asset.AppVersions // nil: every version of the app
 	Created time.Time
+	Live    time.Time // when devices first had it; zero: never
 }
 
-const releaseColumns = "SELECT r.id, r.version, r.channel, r.state, r.fits, r.created FROM releases r"
+const releaseColumns = "SELECT r.id, r.version, r.channel, r.state, r.fits, r.created, r.live FROM releases r"
 
 func scanRelease(s scanner) (r Release, err error) {
-	var created int64
+	var created, live int64
 	var fits []byte
-	if err = s.Scan(&r.ID, &r.Version, &r.Channel, &r.State, &fits, &created); err != nil {
+	if err = s.Scan(&r.ID, &r.Version, &r.Channel, &r.State, &fits, &created, &live); err != nil {
 		return r, err
 	}
 	r.Created = fromMillis(created)
+	if live != 0 {
+		r.Live = fromMillis(live)
+	}
 	if len(fits) > 0 {
 		err = json.Unmarshal(fits, &r.Fits)
 	}
@@ -63,16 +67,20 @@ func (t Tx) AddRelease(r Release) (Release, error) {
 	if r.Fits != nil {
 		fits = text(r.Fits)
 	}
-	return r, t.exec("INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?)", r.ID, r.Version, r.Channel, r.State, fits, millis(r.Created))
+	return r, t.exec("INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, 0)", r.ID, r.Version, r.Channel, r.State, fits, millis(r.Created))
 }
 
-// SetRelease writes its state, and which versions of the app it fits.
+// SetRelease writes its state, which versions of the app it fits, and since when it is live.
 func (t Tx) SetRelease(r Release) error {
 	fits := ""
 	if r.Fits != nil {
 		fits = text(r.Fits)
 	}
-	return t.change("UPDATE releases SET state = ?, fits = ? WHERE id = ?", r.State, fits, r.ID)
+	live := int64(0)
+	if !r.Live.IsZero() {
+		live = millis(r.Live)
+	}
+	return t.change("UPDATE releases SET state = ?, fits = ?, live = ? WHERE id = ?", r.State, fits, live, r.ID)
 }
 
 // Release reads one.

@@ -123,7 +123,7 @@ func judgeOpaque(u *upload) (offer asset.Pack, err error) {
 // them for a bounded time, and goes live without those that took longer.
 func (w *Worker) deltas(ctx context.Context, j catalog.Job, f *os.File, u *upload) error {
 	v := &u.version
-	if len(v.Details.Infos) > 0 { // opaque
+	if v.Offer.Content == v.Blob { // opaque
 		return nil
 	}
 	bases, err := w.live(ctx, u.pack.ID)

@@ -32,6 +32,7 @@ const (
 	jobFile    = "file"    // judge a file that came; its ID
 	jobPublish = "publish" // bring a context onto the site; APP/CONTEXT
 	jobResign  = "resign"  // sign a context's time again; APP/CONTEXT
+	jobRevive  = "revive"  // bring an earlier version back; its release's ID
 	jobCollect = "collect" // take away what nobody needs; ""
 )
 
@@ -189,6 +190,8 @@ func (w *Worker) do(ctx context.Context, j catalog.Job) error {
 		return w.file(ctx, j)
 	case jobPublish, jobResign:
 		return w.publish(ctx, j)
+	case jobRevive:
+		return w.revive(ctx, j)
 	case jobCollect:
 		return w.collect(ctx, j)
 	}

@@ -173,7 +173,7 @@ func (w *Worker) goLive(tx catalog.Tx, r catalog.Release) error {
 	if err != nil {
 		return err
 	}
-	r.State = ready(r.Channel)
+	r.State, r.Live = ready(r.Channel), w.Now()
 	older := true
 	for _, other := range all {
 		switch {
