@@ -33,6 +33,7 @@ const (
 	WhyNotLaunched     = "notLaunched"          // no checks before the first launch
 	WhyUnused          = "unused"               // no checks of an app that is not used any more
 	WhyDeclined        = "declined"             // the app's extension did not want the pack
+	WhyTogether        = "together"             // the pack is complete, and is shown with the others of its update
 )
 
 // AppState is how far an installation or update has come (design §5).

@@ -67,6 +67,7 @@ type Dispatcher struct {
 		mu   sync.Mutex
 		busy map[string]chan struct{} // packs that a run works on; closed at its end
 	}
+	together together
 }
 
 // MaxManifest bounds the bytes of a manifest; a larger one is refused (1012).
@@ -123,6 +124,9 @@ func (d *Dispatcher) Pass(ctx context.Context) (time.Time, error) {
 	var ready map[asset.AppID][]policy.Item
 	var entries map[string]started
 	var next time.Time
+	if err := d.gather(ctx, now); err != nil { // before the rows are read
+		return time.Time{}, err
+	}
 	fronts := d.running.fronts()
 	err := d.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		if err := d.stopOrphans(tx); err != nil {

@@ -46,18 +46,25 @@ func (d *Dispatcher) stock(ctx context.Context, r *run) {
 		return
 	}
 	w := &wire{d: d, r: r, ctx: ctx}
-	j := stock.Job{Pack: *r.Pack, Base: d.partial(&r.Entry), FS: d.FS, Net: w, Shelf: shelf, Planned: w.planned, Aside: func(why error) {
+	m := &meeting{d: d, r: r}
+	j := stock.Job{Pack: *r.Pack, Base: d.partial(&r.Entry), FS: d.FS, Net: w, Shelf: shelf, Planned: w.planned, Hold: m.hold, Aside: func(why error) {
 		if d.Aside != nil && ctx.Err() == nil {
 			d.Aside(r.App, r.Pack.ID, why)
 		}
 	}}
 	result, err := stock.Run(ctx, j)
-	if err != nil {
-		d.failed(ctx, r, transfer.Held{}, packFailure(err, w.got.Load() > 0))
-		return
-	}
 	r.traffic.Store(&asset.Traffic{Network: w.got.Load(), Useful: w.got.Load(), Reused: w.reused.Load(), Written: result.Written})
-	d.finished(r, "", r.total.Load())
+	switch {
+	case errors.Is(err, stock.ErrHeld):
+		d.keepBack(r)
+	case err != nil && m.apart():
+		d.wait(r, nil, r.Attempts, time.Time{}) // once more, alone
+	case err != nil:
+		d.failed(ctx, r, transfer.Held{}, packFailure(err, w.got.Load() > 0))
+	default:
+		d.finished(r, "", r.total.Load())
+		m.finished()
+	}
 }
 
 // oneAtATime waits until no other run works on the same pack: a version that was
@@ -130,6 +137,9 @@ const each = 8 << 20
 // planned tells how much there is to fetch. What an earlier run brought is staged
 // and need not come again.
 func (w *wire) planned(network int64, f pack.Figures) {
+	if w.r.Total > 0 && w.r.Bytes == w.r.Total {
+		network = w.r.Total // it was complete, and waited for others
+	}
 	w.reused.Store(f.Reused + f.Kept)
 	w.r.total.Store(network)
 	err := w.d.write(func(tx *db.Tx) error {

@@ -69,6 +69,8 @@ type Entry struct {
 	// it takes on the wire, once that is known.
 	Pack  *asset.Pack
 	Ended time.Time
+	// Batch names what a pack is updated with, so that apps see all of it at once; empty: alone.
+	Batch string
 }
 
 // Expected is the number of bytes the download will have, 0 when unknown.
@@ -103,6 +105,7 @@ type request struct {
 	Body    []byte            `json:"body,omitempty"`
 	Unless  string            `json:"unless,omitempty"`
 	Max     int64             `json:"max,omitempty"`
+	Batch   string            `json:"batch,omitempty"`
 }
 
 func hostOf(s string) string {

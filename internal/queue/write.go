@@ -24,7 +24,7 @@ func Add(tx *db.Tx, e Entry, now time.Time) (Entry, error) {
 		e.App, e.Kind, e.Identifier); err != nil {
 		return e, err
 	}
-	r := request{URL: e.URL, Method: e.Method, Headers: e.Headers, Body: e.Body, Unless: e.Unless, Max: e.MaxBytes}
+	r := request{URL: e.URL, Method: e.Method, Headers: e.Headers, Body: e.Body, Unless: e.Unless, Max: e.MaxBytes, Batch: e.Batch}
 	res, err := tx.Exec(`INSERT INTO downloads (id, app, kind, identifier, state, essential, priority, size, grp, host, request, moved, reason, error, delivery, ended, pack)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		e.UniqueIdentifier, e.App, e.Kind, e.Identifier, e.State, e.Essential, e.Priority, e.FileSize, e.Group, e.Host, toJSON(r),
@@ -143,9 +143,11 @@ func Planned(tx *db.Tx, id string, total int64) error {
 	return err
 }
 
-// Interrupted puts back what a service that died had running.
+// Interrupted puts back what a service that died had running, and the packs that it had ready
+// for their batch.
 func Interrupted(tx *db.Tx) error {
-	_, err := tx.Exec("UPDATE downloads SET state = 'waiting', next_try = 0, attempts = 0 WHERE state = 'downloading'")
+	_, err := tx.Exec(`UPDATE downloads SET state = 'waiting', next_try = 0, attempts = 0 WHERE state = 'downloading'
+		OR state = 'waiting' AND CASE reason WHEN '' THEN 0 ELSE json_extract(reason, '$.code') = 'together' END`)
 	return err
 }
 
@@ -203,6 +205,15 @@ func Adopt(tx *db.Tx, id string, essential bool, p asset.Priority, now time.Time
 		delivery = CASE delivery WHEN 'held' THEN 'due' ELSE delivery END WHERE id = ?`, essential, p, millis(now), id)
 	return err
 }
+
+// Join has a scheduled pack updated with those of another batch, or alone.
+func Join(tx *db.Tx, id, batch string) error {
+	_, err := tx.Exec("UPDATE downloads SET request = json_set(request, '$.batch', ?), next_try = 0 WHERE id = ? AND state NOT IN ('finished', 'failed')", batch, id)
+	return err
+}
+
+// NewBatch names a batch.
+func NewBatch() string { return newID() }
 
 // TryNow lets a waiting download run at once, whatever it waited for.
 func TryNow(tx *db.Tx, id string, now time.Time) error {

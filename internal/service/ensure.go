@@ -200,8 +200,12 @@ func (s *Service) ensure(ctx context.Context, app *apps.App, ids []asset.PackID,
 	events := s.hub.Subscribe(app.ID()) // before anything may end
 	defer events.Close()
 	waiting := map[string]asset.PackID{} // unique identifiers
+	batch := ""
+	if len(ids) > 1 {
+		batch = queue.NewBatch()
+	}
 	for _, id := range ids {
-		unique, line, err := s.beginPack(ctx, app, offer, id, explicit)
+		unique, line, err := s.beginPack(ctx, app, offer, id, explicit, batch)
 		if err != nil {
 			return err
 		}
@@ -264,8 +268,9 @@ func (s *Service) known(ctx context.Context, app *apps.App, ids []asset.PackID, 
 	return &offer, err
 }
 
-// beginPack has one pack on its way, or says in a line how it stands already.
-func (s *Service) beginPack(ctx context.Context, app *apps.App, offer *asset.PackOffer, id asset.PackID, explicit bool) (unique string, line *localapi.EnsureLine, err error) {
+// beginPack has one pack on its way, or says in a line how it stands already. An update is
+// shown with the others of the batch; a new pack as soon as it is there.
+func (s *Service) beginPack(ctx context.Context, app *apps.App, offer *asset.PackOffer, id asset.PackID, explicit bool, batch string) (unique string, line *localapi.EnsureLine, err error) {
 	p, ok := offer.Pack(id)
 	if !ok {
 		fail := asset.PackNotFound("ensure local availability of", id)
@@ -278,8 +283,12 @@ func (s *Service) beginPack(ctx context.Context, app *apps.App, offer *asset.Pac
 	if err != nil {
 		return "", nil, err
 	}
-	if have, ok := view.Pack(id); ok && have.Version >= p.Version {
+	have, installed := view.Pack(id)
+	if installed && have.Version >= p.Version {
 		line = &localapi.EnsureLine{Pack: id, Version: have.Version}
+	}
+	if !installed {
+		batch = ""
 	}
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		if line != nil {
@@ -290,7 +299,7 @@ func (s *Service) beginPack(ctx context.Context, app *apps.App, offer *asset.Pac
 				return err
 			}
 		}
-		if _, err := s.stockPack(tx, app.ID(), p, false); err != nil {
+		if _, err := s.stockPack(tx, app.ID(), p, false, batch); err != nil {
 			return err
 		}
 		e, found, err := queue.PackOf(tx, app.ID(), id)

@@ -85,6 +85,8 @@ func (s *Service) decideOn(ctx context.Context, app *apps.App, row queue.Entry) 
 	}
 	var done changes
 	var gone []asset.PackID
+	// Updates are shown together; those that hold the gate do not wait for others.
+	batches := map[bool]string{true: queue.NewBatch(), false: queue.NewBatch()}
 	err = s.change(ctx, func(tx *db.Tx) (asset.AppID, error) {
 		done, gone = changes{}, nil
 		for _, step := range steps {
@@ -93,7 +95,11 @@ func (s *Service) decideOn(ctx context.Context, app *apps.App, row queue.Entry) 
 				gone = append(gone, step.ID)
 			case step.Action == reconcile.Keep, declined[step.ID]:
 			default:
-				started, err := s.stockPack(tx, app.ID(), step.Pack, step.Essential)
+				batch := ""
+				if step.Action == reconcile.Update {
+					batch = batches[step.Essential]
+				}
+				started, err := s.stockPack(tx, app.ID(), step.Pack, step.Essential, batch)
 				if err != nil {
 					return app.ID(), err
 				}
@@ -135,9 +141,10 @@ func candidates(steps []reconcile.Step) (out []courier.Candidate) {
 }
 
 // stockPack schedules a pack, once: the same version under way is only ranked anew, and
-// another gives way, with all that was proved of it. What the app's rules refuse before its
-// first launch is recorded as failed. False when nothing began by this.
-func (s *Service) stockPack(tx *db.Tx, id asset.AppID, p asset.Pack, essential bool) (bool, error) {
+// another gives way, with all that was proved of it. It is shown with what else is in the
+// batch. What the app's rules refuse before its first launch is recorded as failed. False
+// when nothing began by this.
+func (s *Service) stockPack(tx *db.Tx, id asset.AppID, p asset.Pack, essential bool, batch string) (bool, error) {
 	app, err := apps.Get(tx, id)
 	if err != nil {
 		return false, err
@@ -151,14 +158,15 @@ func (s *Service) stockPack(tx *db.Tx, id asset.AppID, p asset.Pack, essential b
 		return false, err
 	}
 	if found && old.Pack != nil && old.Pack.Version == p.Version && old.Pack.Content == p.Content && old.URL == p.URL {
-		return false, queue.Adopt(tx, old.UniqueIdentifier, essential || old.Essential, old.Priority, now)
+		err := queue.Adopt(tx, old.UniqueIdentifier, essential || old.Essential, old.Priority, now)
+		return false, errors.Join(err, queue.Join(tx, old.UniqueIdentifier, batch))
 	}
 	if found {
 		if err := queue.Drop(tx, old.UniqueIdentifier); err != nil {
 			return false, err
 		}
 	}
-	e := queue.Entry{App: id, Kind: queue.Pack, Pack: &p, Download: asset.Download{Identifier: string(p.ID), URL: p.URL, FileSize: p.DownloadSize, Essential: essential, Group: app.Bundle.Group}}
+	e := queue.Entry{App: id, Kind: queue.Pack, Pack: &p, Batch: batch, Download: asset.Download{Identifier: string(p.ID), URL: p.URL, FileSize: p.DownloadSize, Essential: essential, Group: app.Bundle.Group}}
 	if e.Error, err = s.refused(tx, &app, &e); err != nil {
 		return false, err
 	}

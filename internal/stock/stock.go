@@ -39,7 +39,7 @@ type Net interface {
 	Whole(ctx context.Context, path string) error
 }
 
-// Job is one pack to stock. All fields are required but Planned and Aside.
+// Job is one pack to stock. All fields are required but Planned, Aside and Hold.
 type Job struct {
 	Pack asset.Pack
 	// Base is the beginning of the names of the files kept between two runs; their folder
@@ -53,7 +53,14 @@ type Job struct {
 	Planned func(network int64, f pack.Figures)
 	// Aside hears why a delta is not used, or no more.
 	Aside func(why error)
+	// Hold is told of the pack when its tree is complete, and gives what is to be made visible
+	// with it. False keeps it back, see ErrHeld. Without Hold it is made visible alone.
+	Hold func(shelf.Pack) (with []shelf.Pack, now bool)
 }
+
+// ErrHeld is what Run returns when the pack is complete and was kept back. Run it again to
+// make it visible; that fetches nothing.
+var ErrHeld = errors.New("the pack is complete, and waits for others")
 
 // Run does the job. Errors that come from Net keep their type; others are
 // *asset.Error.
@@ -149,9 +156,18 @@ func (j *Job) target(a *pack.Archive, index io.ReaderAt, size int64) install.Tar
 // install stages the pack and makes it visible.
 func (j *Job) install(ctx context.Context, t install.Target, from pack.Fetcher) (pack.Result, error) {
 	staged, err := j.Shelf.Stage(ctx, t, from)
-	if err == nil {
-		_, err = j.Shelf.Commit(ctx, []shelf.Pack{staged.Pack}, nil)
+	if err != nil {
+		return staged.Result, err
 	}
+	all := []shelf.Pack{staged.Pack}
+	if j.Hold != nil {
+		with, now := j.Hold(staged.Pack)
+		if !now {
+			return staged.Result, ErrHeld
+		}
+		all = append(all, with...)
+	}
+	_, err = j.Shelf.Commit(ctx, all, nil)
 	return staged.Result, err
 }
 
