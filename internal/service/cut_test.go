@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,10 +180,7 @@ func TestPowerCutAtTwentyMomentsLosesLittle(t *testing.T) {
 	if err := os.MkdirAll(w.dirs.Data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	disk := crash.New(fsx.OS(), w.dirs.Data)
-	boot := 0
-	w.config.Boot = func() string { return fmt.Sprint("boot ", boot) }
-	w.config.FS = disk
+	p := w.power()
 	w.start()
 	id := w.installGiB()
 	ids := w.identifiers(id)
@@ -194,22 +193,13 @@ func TestPowerCutAtTwentyMomentsLosesLittle(t *testing.T) {
 		if had != nil {
 			worst = max(worst, again(had, w.server.Requests()[mark:]))
 		}
-		had = w.written(ids)
-		snapshot := w.snapshot() // takes a while, in which more is written
-		mark = len(w.server.Requests())
+		had, mark = w.written(ids), len(w.server.Requests())
 		keep := crash.Keep{}
 		if cut%2 == 1 {
 			keep.Random = rand.New(rand.NewPCG(3, uint64(cut)))
 		}
-		if err := disk.Crash(keep); err != nil {
-			t.Fatal(err)
-		}
-		w.stop()
-		w.restore(snapshot)
-		boot++
-		disk = disk.Reopen()
-		w.config.FS = disk
-		w.start()
+		p.cut(keep)
+		p.again()
 	}
 	w.complete(id)
 	worst = max(worst, again(had, w.server.Requests()[mark:]))
@@ -219,30 +209,129 @@ func TestPowerCutAtTwentyMomentsLosesLittle(t *testing.T) {
 	}
 }
 
-// snapshot is the database as a power cut leaves it: all that was committed,
-// since every commit is synced. It is taken before the files are cut, because
-// rows are written after the bytes they speak of.
-func (w *world) snapshot() string {
-	w.Helper()
-	path := filepath.Join(w.TempDir(), "snapshot.db")
-	d, err := sql.Open("sqlite", w.dirs.Database())
-	if err == nil {
-		_, err = d.ExecContext(context.Background(), "VACUUM INTO '"+strings.ReplaceAll(path, "'", "''")+"'")
-		d.Close()
-	}
-	if err != nil {
-		w.Fatal(err)
-	}
-	return path
+// power is what disk and database of a world's service have in common: both lose it
+// at one moment.
+type power struct {
+	*world
+	disk     *crash.FS
+	off      atomic.Bool
+	boot     int
+	snapshot string
+	// before, if set, is asked before each commit; true cuts the power there.
+	before func() bool
 }
 
-func (w *world) restore(snapshot string) {
+// power puts a service that is to be started under a power that can be cut.
+func (w *world) power() *power {
 	w.Helper()
-	for _, end := range []string{"", "-wal", "-shm"} {
-		os.Remove(w.dirs.Database() + end)
-	}
-	if err := os.Rename(snapshot, w.dirs.Database()); err != nil {
+	if err := os.MkdirAll(w.dirs.Data, 0o700); err != nil {
 		w.Fatal(err)
+	}
+	p := &power{world: w, disk: crash.New(fsx.OS(), w.dirs.Data)}
+	w.config.Boot = func() string { return fmt.Sprint("boot ", p.boot) }
+	w.config.FS, w.config.DB.Commit = p.disk, p.commit
+	return p
+}
+
+var errNoPower = errors.New("there is no power")
+
+func (p *power) commit() error {
+	if !p.off.Load() && p.before != nil && p.before() {
+		p.off.Store(true)
+		p.leave(crash.Keep{})
+	}
+	if p.off.Load() {
+		return errNoPower
+	}
+	return nil
+}
+
+// cut takes the power away. From the last commit on nothing is written into the
+// database, and the disk goes a little later. That is one moment for the service,
+// which moves and hands over nothing before the commit that speaks of it.
+func (p *power) cut(keep crash.Keep) {
+	p.Helper()
+	p.off.Store(true)
+	d, err := sql.Open("sqlite", p.dirs.Database()+"?_pragma=busy_timeout(60000)&_txlock=immediate")
+	if err != nil {
+		p.Fatal(err)
+	}
+	defer d.Close()
+	last, err := d.BeginTx(p.Context(), nil) // waits for the one that is going on
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.leave(keep)
+	if err := last.Rollback(); err != nil {
+		p.Error(err)
+	}
+}
+
+// leave keeps what a power cut leaves: of the database all that was committed, since
+// every commit is synced, and of the files what keep says.
+func (p *power) leave(keep crash.Keep) {
+	p.snapshot = filepath.Join(p.TempDir(), "snapshot.db")
+	d, err := sql.Open("sqlite", p.dirs.Database())
+	if err == nil {
+		_, err = d.ExecContext(context.Background(), "VACUUM INTO '"+strings.ReplaceAll(p.snapshot, "'", "''")+"'")
+		_ = d.Close() // it only read
+	}
+	if err = errors.Join(err, p.disk.Crash(keep)); err != nil {
+		p.Error(err)
+	}
+}
+
+// again starts the machine after a cut.
+func (p *power) again() {
+	p.Helper()
+	p.stop()
+	for _, end := range []string{"", "-wal", "-shm"} {
+		os.Remove(p.dirs.Database() + end)
+	}
+	if err := os.Rename(p.snapshot, p.dirs.Database()); err != nil {
+		p.Fatal(err)
+	}
+	p.boot++
+	p.disk, p.before = p.disk.Reopen(), nil
+	p.off.Store(false)
+	p.config.FS = p.disk
+	p.start()
+}
+
+// The power goes when the file lies in the inbox and its row does not say so yet.
+func TestPowerCutBetweenTheMoveToTheInboxAndItsRecordAsksForNothingAgain(t *testing.T) {
+	for _, size := range []int64{100_000, 8 << 20} {
+		w := newWorld(t)
+		p := w.power()
+		cut := make(chan struct{})
+		p.before = func() bool {
+			here, _ := filepath.Glob(filepath.Join(w.dirs.Data, "groups", "*", "inbox", "*", "*"))
+			for _, path := range here {
+				if info, err := os.Stat(path); err == nil && info.Size() == size {
+					close(cut)
+					return true
+				}
+			}
+			return false
+		}
+		w.start()
+		id := w.install(app{manifest: manifest{Downloads: []asset.Download{w.put("x", size, true, "")}}})
+		<-cut
+		p.again()
+		if got := w.open(id); got.Gate.Reason.Code != asset.WhyReady {
+			t.Errorf("ended as %s", pretty(got))
+		}
+		w.holds(id, "x", size)
+		n := 0
+		for _, r := range w.server.Requests() {
+			if r.Path == "/x" {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d bytes were asked for %d times", size, n)
+		}
+		w.stop()
 	}
 }
 

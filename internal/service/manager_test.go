@@ -35,13 +35,29 @@ func (w *world) managerOf(id asset.AppID) *client.DownloadManager {
 	return m
 }
 
+// scheduleToDelegate schedules d once a delegate of id listens for results: before
+// that, a result would be the extension's.
+func (w *world) scheduleToDelegate(id asset.AppID, m *client.DownloadManager, d asset.URLDownload) {
+	w.Helper()
+	go func() {
+		for len(w.service.forExtension(id)) > 0 {
+			select {
+			case <-w.Context().Done():
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+		if _, err := m.Schedule(w.Context(), d); err != nil {
+			w.Error(err)
+		}
+	}()
+}
+
 func TestAppSchedulesAndItsDelegateTakesTheFile(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	id, m := w.manager("")
-	if _, err := m.Schedule(t.Context(), w.put("level", 3<<20, false, "")); err != nil {
-		t.Fatal(err)
-	}
+	w.scheduleToDelegate(id, m, w.put("level", 3<<20, false, ""))
 	var seen []asset.EventType
 	for ev, err := range m.Events(t.Context()) {
 		if err != nil {
@@ -78,9 +94,7 @@ func TestWhatADelegateLeavesGoesToTheExtension(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	id, m := w.manager("")
-	if _, err := m.Schedule(t.Context(), w.put("x", 1000, false, "")); err != nil {
-		t.Fatal(err)
-	}
+	w.scheduleToDelegate(id, m, w.put("x", 1000, false, ""))
 	for ev, err := range m.Events(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
