@@ -82,7 +82,11 @@ func summary(b *bundle.Bundle) []string {
 	}
 	switch {
 	case b.UsesAppleHosting:
-		t.add("fetches", "asset packs from "+redacted(b.HostURL))
+		from := redacted(b.HostURL)
+		for _, m := range b.Mirrors {
+			from += ", else " + redacted(m)
+		}
+		t.add("fetches", "asset packs from "+from)
 	case b.ManifestURL != "":
 		t.add("fetches", "its manifest from "+redacted(b.ManifestURL)+", then what the extension names")
 	default:

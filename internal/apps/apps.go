@@ -38,6 +38,15 @@ func (a *App) ID() asset.AppID { return a.Bundle.ID }
 // restrictions for good (classic §1).
 func (a *App) Launched() bool { return !a.FirstLaunch.IsZero() }
 
+// Hosts are the servers that deliver the app's packs, in the order in which they are asked; none if the app
+// has servers of its own, or a developer sends it to another.
+func (a *App) Hosts() []string {
+	if !a.Bundle.UsesAppleHosting || a.Prefs.URLOverride != "" {
+		return nil
+	}
+	return append([]string{a.Bundle.HostURL}, a.Bundle.Mirrors...)
+}
+
 const columns = "bundle, context, life, first_launch, last_launch, launches, spent, spent_essential, prefs, " + habitColumns
 
 func scan(row interface{ Scan(...any) error }) (App, error) {

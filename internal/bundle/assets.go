@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"larder/asset"
@@ -72,10 +73,7 @@ func (b *Bundle) checkSelfHosted(info dict) {
 
 // readOwn reads the keys that are ours alone.
 func (b *Bundle) readOwn(info dict) {
-	b.HostURL = strings.TrimRight(info.url("LarderHostURL"), "/")
-	if strings.ContainsAny(b.HostURL, "?#") {
-		info.fault("LarderHostURL", info.text("LarderHostURL"), "it holds a query or a fragment", "end it with the host or a path")
-	}
+	b.readHosts(info)
 	b.EssentialFailure = FailureOpen
 	if s, ok := info.string("LarderEssentialFailurePolicy"); ok {
 		switch p := FailurePolicy(s); p {
@@ -92,6 +90,40 @@ func (b *Bundle) readOwn(info dict) {
 			b.FinishedFile = p
 		default:
 			info.fault("LarderFinishedFilePolicy", s, "it is not a policy", suggest(s, []string{"keep", "strict"}, "use keep or strict"))
+		}
+	}
+}
+
+// maxHosts bounds LarderHostURL: each is asked before a request has failed.
+const maxHosts = 8
+
+// readHosts reads LarderHostURL: one URL, or a list of them whose servers deliver the same.
+func (b *Bundle) readHosts(info dict) {
+	const key = "LarderHostURL"
+	list, many := info.m[key].([]any)
+	if !many {
+		list = []any{info.m[key]}
+	}
+	if many && (len(list) == 0 || len(list) > maxHosts) {
+		info.fault(key, "", "it names no host, or more than 8", "name one to 8 hosts, in the order in which they are to be asked")
+		return
+	}
+	for _, v := range list {
+		one := info
+		if many {
+			one.m = map[string]any{key: v}
+		}
+		host := strings.TrimRight(one.url(key), "/")
+		switch {
+		case strings.ContainsAny(host, "?#"):
+			info.fault(key, one.text(key), "it holds a query or a fragment", "end it with the host or a path")
+		case host == "":
+		case b.HostURL == "":
+			b.HostURL = host
+		case host == b.HostURL || slices.Contains(b.Mirrors, host):
+			info.fault(key, one.text(key), "it stands there twice", "name each host once")
+		default:
+			b.Mirrors = append(b.Mirrors, host)
 		}
 	}
 }

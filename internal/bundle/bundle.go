@@ -65,8 +65,9 @@ type Bundle struct {
 
 	HasManagedAssetPacks bool
 	UsesAppleHosting     bool
-	HostURL              string // LarderHostURL without a trailing slash
-	TrustedRoot          []byte // the file that LarderTrustedRoot names: packs must be signed below it; nil: none
+	HostURL              string   // LarderHostURL, or the first of them, without a trailing slash
+	Mirrors              []string // the others, in the order in which they are asked
+	TrustedRoot          []byte   // the file that LarderTrustedRoot names: packs must be signed below it; nil: none
 	EssentialFailure     FailurePolicy
 	FinishedFile         FinishedFilePolicy // "" in rows of an older Larder: FinishedKeep
 	// Authorities are the certificates of LarderCertificateAuthorities, in PEM: they

@@ -84,6 +84,10 @@ func TestAppsThatNeedLessAreValid(t *testing.T) {
 		"a group of its own":        {plain(obj{"BAAppGroupID": "group.x"}), func(b *Bundle) bool { return b.Group == "group.x" }},
 		"display name before name":  {plain(obj{"CFBundleName": "a", "CFBundleDisplayName": "b"}), func(b *Bundle) bool { return b.Name == "b" }},
 		"false switches":            {plain(obj{"BAUsesAppleHosting": false, "BAHasManagedAssetPacks": false}), func(b *Bundle) bool { return !b.Stocked() }},
+		"mirrors": {plain(obj{"BAUsesAppleHosting": true, "BAHasManagedAssetPacks": true, "LarderHostURL": []any{"https://a.example/", "https://b.example/x"}}),
+			func(b *Bundle) bool {
+				return b.HostURL == "https://a.example" && len(b.Mirrors) == 1 && b.Mirrors[0] == "https://b.example/x"
+			}},
 		"hosted, http for loopback, wait": {plain(obj{"BAUsesAppleHosting": true, "BAHasManagedAssetPacks": true, "LarderHostURL": "http://127.0.0.1:8080/x/", "LarderEssentialFailurePolicy": "wait"}),
 			func(b *Bundle) bool {
 				return b.Stocked() && b.HostURL == "http://127.0.0.1:8080/x" && b.EssentialFailure == FailureWait

@@ -145,6 +145,16 @@ func TestEachFaultNamesFileKeyValueAndMend(t *testing.T) {
 			`Info.json: BAInitialDownloadRestrictions "dictionary of 3": a hosted app must not have it (managed §3.4); leave it out, or set BAUsesAppleHosting to false`,
 			`Info.json: BAEssentialMaxInstallSize "4000": a hosted app must not have it (managed §3.4); leave it out, or set BAUsesAppleHosting to false`,
 		}},
+		"mirrors": {func(o obj) {
+			o["LarderHostURL"] = []any{"https://a.example", "http://b.example", 7, "https://a.example/"}
+		}, []string{
+			`Info.json: LarderHostURL "http://b.example": its url is not https (http is for loopback hosts only); use an absolute https URL (http only for this machine), at most 8,192 bytes`,
+			`Info.json: LarderHostURL "7": it is a whole number, not a string; write it as a string`,
+			`Info.json: LarderHostURL "https://a.example/": it stands there twice; name each host once`,
+		}},
+		"no mirrors": {func(o obj) { o["LarderHostURL"] = []any{} }, []string{
+			`Info.json: LarderHostURL: it names no host, or more than 8; name one to 8 hosts, in the order in which they are to be asked`,
+		}},
 		"our own keys": {func(o obj) {
 			o["LarderTrustedRoot"] = "trust/root.json"
 			o["LarderEssentialFailurePolicy"] = "waits"

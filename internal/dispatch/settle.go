@@ -59,6 +59,9 @@ func (d *Dispatcher) failed(ctx context.Context, r *run, held transfer.Held, f *
 	if f.Progressed {
 		d.hosts.reached(r.Host)
 	}
+	if d.elsewhere(r, f) {
+		return
+	}
 	since := d.troubleSince(r, f, now)
 	urgent := d.urgent(r)
 	if giveUp(f, urgent, attempts, now.Sub(since)) {

@@ -94,6 +94,14 @@ func Wait(tx *db.Tx, id string, reason *asset.Reason, attempts int, next time.Ti
 	return move(tx, id, asset.StateWaiting, "reason = ?, attempts = ?, next_try = ?", toJSON(reason), attempts, millis(next))
 }
 
+// Move has a download that runs come from another server: what is on record of the one before is
+// forgotten, but for what is proved of a pack.
+func Move(tx *db.Tx, id, url string, p *asset.Pack) error {
+	_, err := tx.Exec("UPDATE downloads SET request = json_remove(json_set(request, '$.url', ?), '$.unless'), host = ?, pack = ?, bytes = 0, total = 0, validator = '' WHERE id = ? AND kind <> 'file' AND state NOT IN ('finished', 'failed')",
+		url, hostOf(url), toJSON(p), id)
+	return err
+}
+
 // Finish records that all bytes are durable at path, and that the result is due.
 // What the request carried is forgotten, as it may hold secrets.
 func Finish(tx *db.Tx, id, path string, bytes int64, due bool, now time.Time) error {

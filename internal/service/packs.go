@@ -62,7 +62,9 @@ func (s *Service) decide(app *apps.App) {
 func (s *Service) decideOn(ctx context.Context, app *apps.App, row queue.Entry) (changes, error) {
 	m, err := s.news(ctx, app, row)
 	if err != nil {
-		return changes{}, err
+		if m, err = s.elsewhere(ctx, app, row, err); err != nil {
+			return changes{}, err
+		}
 	}
 	answered := func(tx *db.Tx) error {
 		err := errors.Join(applyTo(tx, app.ID(), lifecycle.Event{Kind: lifecycle.Answered}), queue.Drop(tx, row.UniqueIdentifier))

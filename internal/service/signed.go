@@ -44,7 +44,7 @@ func (s *Service) proven(ctx context.Context, app *apps.App, row queue.Entry, ca
 	c := s.verifier(app, from)
 	base := row.URL
 	if row.URL == beside(row.URL, trust.TimestampFile) {
-		base = manifestURL(app)
+		base = site.Beside(app.Hosts(), manifestURL(app), row.URL)
 		from.stamp = &trust.Document{Bytes: came, Validator: row.Validator, Unchanged: row.Path == ""}
 	} else {
 		c.Offer = came
@@ -72,6 +72,29 @@ func (s *Service) proven(ctx context.Context, app *apps.App, row queue.Entry, ca
 	}
 	override(m, app.Prefs.URLOverride)
 	return m, s.accept(app, &accepted{Manifest: m, URL: base})
+}
+
+// elsewhere looks for what is signed at the hosts that follow the one whose answer was no good. When
+// none is better, the first fault is the one that tells.
+func (s *Service) elsewhere(ctx context.Context, app *apps.App, row queue.Entry, fault error) (*asset.DownloadManifest, error) {
+	if app.Bundle.TrustedRoot == nil {
+		return nil, fault
+	}
+	hosts := app.Hosts()
+	row.URL = site.Beside(hosts, manifestURL(app), row.URL)
+	for ctx.Err() == nil {
+		next, again := site.Elsewhere(hosts, row.URL)
+		if next == "" || again {
+			return nil, fault
+		}
+		row.URL, row.Path, row.Unless = next, "", ""
+		m, err := s.proven(ctx, app, row, nil)
+		if err == nil {
+			s.config.Log.Warn("a host of the app was passed over", "app", app.ID(), "error", fault)
+			return m, nil
+		}
+	}
+	return nil, ctx.Err()
 }
 
 func (s *Service) verifier(app *apps.App, from trust.Fetcher) *trust.Client {

@@ -93,7 +93,7 @@ func (m *maker) install() asset.Progress {
 	m.Helper()
 	keys := map[string]any{"BAHasManagedAssetPacks": true, "BAManifestURL": m.server.URL + site.Prefix + site.ManifestPath(game, "production"), "LarderTrustedRoot": "root.json"}
 	if len(m.hosts) > 0 {
-		maps.Copy(keys, map[string]any{"BAUsesAppleHosting": true, "LarderHostURL": m.hosts[0],
+		maps.Copy(keys, map[string]any{"BAUsesAppleHosting": true, "LarderHostURL": m.hosts,
 			"BAManifestURL": nil, "BAMaxInstallSize": nil, "BAEssentialMaxInstallSize": nil, "BAInitialDownloadRestrictions": nil})
 	}
 	dir := m.bundle(app{id: game, build: 1, bare: true, keys: keys})

@@ -1,0 +1,51 @@
+package dispatch
+
+import (
+	"slices"
+	"time"
+
+	"larder/asset"
+	"larder/internal/db"
+	"larder/internal/queue"
+	"larder/internal/site"
+	"larder/internal/transfer"
+)
+
+// elsewhere has a manifest or pack that failed come from the next host that delivers the app's
+// site. It reports whether that is to be tried at once: after the last host the first one's turn comes again, and the
+// failure is judged as any other.
+func (d *Dispatcher) elsewhere(r *run, f *transfer.Failure) bool {
+	if r.Kind == queue.File || f.Kind == transfer.KindSpace || f.Kind == transfer.KindDisk && f.Err.Code != asset.CodeHashMismatch {
+		return false
+	}
+	hosts := r.app.Hosts()
+	next, again := site.Elsewhere(hosts, r.URL)
+	if next == "" {
+		return false
+	}
+	p := r.Pack
+	if p != nil {
+		moved := *p
+		moved.URL, moved.Deltas = site.Beside(hosts, p.URL, next), slices.Clone(p.Deltas)
+		for i := range moved.Deltas {
+			moved.Deltas[i].URL = site.Beside(hosts, moved.Deltas[i].URL, next)
+		}
+		p = &moved
+	}
+	now := time.Now()
+	reason := &asset.Reason{Code: asset.WhyRetry, Message: f.Err.Error(), Since: now, Unblock: "nothing to do: the next of the app's hosts is asked"}
+	err := d.writeBooked([]*run{r}, false, func(tx *db.Tx, _ []*booking) error {
+		if err := queue.Move(tx, r.UniqueIdentifier, next, p); err != nil || again {
+			return err
+		}
+		return queue.Wait(tx, r.UniqueIdentifier, reason, r.Attempts+1, now)
+	})
+	if err != nil {
+		d.lost(r, err)
+		return true
+	}
+	if !again {
+		d.observe(asset.EventPaused, r, asset.StateWaiting, reason)
+	}
+	return !again
+}

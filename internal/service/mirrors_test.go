@@ -1,0 +1,134 @@
+package service
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"larder/asset"
+	"larder/internal/site"
+)
+
+// mirrors are two hosts of one site. The first does as it is told.
+func (m *maker) mirrors() (first *atomic.Pointer[http.HandlerFunc], honest http.Handler) {
+	root, err := os.OpenRoot(m.to.Dir)
+	if err != nil {
+		m.Fatal(err)
+	}
+	honest = http.StripPrefix(site.Prefix, site.Handler(root))
+	first = &atomic.Pointer[http.HandlerFunc]{}
+	good := httptest.NewServer(honest)
+	bad := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if how := first.Load(); how != nil {
+			(*how)(rw, r)
+			return
+		}
+		honest.ServeHTTP(rw, r)
+	}))
+	m.Cleanup(func() { bad.Close(); good.Close(); root.Close() })
+	m.hosts = []string{bad.URL, good.URL}
+	return first, honest
+}
+
+// Whatever the first host does, the device has the update from the second, and has proved it as ever.
+func TestTheNextMirrorIsAskedWhenOneIsNoGood(t *testing.T) {
+	part := func(s string, how http.HandlerFunc) func(http.Handler) http.HandlerFunc {
+		return func(honest http.Handler) http.HandlerFunc {
+			return func(rw http.ResponseWriter, r *http.Request) {
+				if strings.Contains(r.URL.Path, s) {
+					how(rw, r)
+					return
+				}
+				honest.ServeHTTP(rw, r)
+			}
+		}
+	}
+	all := func(how http.HandlerFunc) func(http.Handler) http.HandlerFunc { return part("", how) }
+	status := func(code int) http.HandlerFunc {
+		return func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "no", code) }
+	}
+	junk := func(rw http.ResponseWriter, _ *http.Request) { wrote(rw, []byte(strings.Repeat("junk", 1000))) }
+	gone := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	for name, how := range map[string]func(http.Handler) http.HandlerFunc{
+		"has nothing":                   all(status(http.StatusNotFound)),
+		"is broken":                     all(status(http.StatusInternalServerError)),
+		"hangs up":                      all(gone),
+		"sends junk":                    all(junk),
+		"has no packs":                  part("/blobs/", status(http.StatusNotFound)),
+		"sends wrong bytes of packs":    part("/blobs/", junk),
+		"has a timestamp of junk":       part("timestamp", junk),
+		"never answers":                 all(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
+		"stops within a pack":           part("/blobs/", begins),
+		"has lost what the stamp names": part(".snapshot.json", status(http.StatusNotFound)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.config.Stall = time.Second
+			w.start()
+			m := w.maker()
+			first, honest := m.mirrors()
+			m.release("one")
+			bad := how(honest)
+			first.Store(&bad)
+			if p := m.install(); p.Gate.Reason.Code != asset.WhyReady || p.Failed > 0 {
+				t.Fatalf("ended as %s", pretty(p))
+			}
+			m.word("one")
+			m.release("two")
+			if err := m.checked(); err != nil {
+				t.Fatal(err)
+			}
+			m.until2("two")
+		})
+	}
+}
+
+// begins answers with a few bytes of many, and nothing follows.
+func begins(rw http.ResponseWriter, r *http.Request) {
+	rw.Header().Set("Content-Length", "100000")
+	_, _ = rw.Write([]byte("few")) // the device's side is judged
+	_ = http.NewResponseController(rw).Flush()
+	<-r.Context().Done()
+}
+
+func TestAMirrorThatLagsBehindIsPassedOver(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	m := w.maker()
+	first, _ := m.mirrors()
+	m.release("one")
+	m.install()
+	old := copyOf(t, m.to.Dir)
+	m.release("two")
+	if err := m.checked(); err != nil {
+		t.Fatal(err)
+	}
+	m.until2("two")
+	stale := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if b, ok := old[strings.TrimPrefix(r.URL.Path, site.Prefix)]; ok {
+			wrote(rw, b)
+			return
+		}
+		http.NotFound(rw, r)
+	})
+	first.Store(&stale)
+	m.release("three")
+	if err := m.checked(); err != nil {
+		t.Fatal(err)
+	}
+	m.until2("three")
+
+	// When no mirror is any good, the fault is told and the old view stays.
+	m.hosts = nil
+	if err := os.RemoveAll(m.to.Dir + "/apps"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.checked(); asset.CodeOf(err) != asset.CodeSignature {
+		t.Errorf("no host is any good: %v", err)
+	}
+	m.word("three")
+}
