@@ -95,7 +95,7 @@ func TestAnUpdateComesByItsDelta(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	d := w.depot()
-	old, next := edited(6 << 20)
+	old, next := edited(800 << 10)
 	v1 := d.pack("model", 1, atInstall, map[string]string{"weights.bin": old, "note.txt": "v1"})
 	d.sell(managedApp(game, 1))
 	d.open(game)
@@ -111,7 +111,7 @@ func TestAnUpdateComesByItsDelta(t *testing.T) {
 	if got[v2.URL] != 0 || got[row.URL] != row.Size {
 		t.Errorf("of the delta's %d bytes %d came, and of the pack %d", row.Size, got[row.URL], got[v2.URL])
 	}
-	if row.Size > 100<<10 {
+	if row.Size > 20<<10 {
 		t.Errorf("the delta has %d bytes", row.Size)
 	}
 	// The next version finds the one that the delta made whole.
@@ -126,7 +126,7 @@ func TestAnUpdateComesByItsDelta(t *testing.T) {
 
 // Whatever is wrong with a delta, the pack comes.
 func TestADeltaThatFailsCostsBytesAndNothingElse(t *testing.T) {
-	old, next := edited(3 << 20)
+	old, next := edited(250 << 10)
 	flip := func(at int) func([]byte) []byte {
 		return func(b []byte) []byte {
 			b = bytes.Clone(b)
@@ -215,7 +215,7 @@ func TestKillInTheMiddleOfADeltaCostsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.open(game)
-	next := old[:50<<10] + "inserted" + old[50<<10:] + text("more", 500<<10)
+	next := old[:50<<10] + "inserted" + old[50<<10:] + text("more", 300<<10)
 	v2 := d.pack("a", 2, atInstall, map[string]string{"big.bin": next})
 	row := d.patch(v1, asMade)
 	half := row.Size / 2
