@@ -19,7 +19,7 @@ import (
 // The pages whose blocks are run. A block "console" holds commands after "$ ", each
 // with what it prints, where "…" stands for anything; a block with a path in its
 // first line is that file; what only a test needs stands in a comment "<!-- run".
-var guidePages = []string{"configure-an-app", "write-an-extension", "essential-downloads", "test-and-debug", "sign-a-site", "packs"}
+var guidePages = []string{"configure-an-app", "write-an-extension", "essential-downloads", "test-and-debug", "sign-a-site", "host-packs", "packs"}
 
 func TestTheGuideDoesWhatItSays(t *testing.T) {
 	dir := t.TempDir()
@@ -83,7 +83,7 @@ func pageCommand(ts *testscript.TestScript, _ bool, args []string) {
 func onThisMachine(ts *testscript.TestScript, text string) string {
 	text = strings.ReplaceAll(text, "https://assets.example.org", worldOf(ts).server.URL)
 	if serving := ts.Getenv("SERVE"); serving != "" {
-		text = strings.ReplaceAll(text, "http://127.0.0.1:8765", serving)
+		text = strings.ReplaceAll(text, "127.0.0.1:8765", strings.TrimPrefix(serving, "http://"))
 	}
 	return strings.ReplaceAll(text, `"assets.example.org"`, `"127.0.0.1"`)
 }

@@ -78,6 +78,7 @@ func (c *cli) publishCommand() *cobra.Command {
 	var remove []string
 	var fits asset.AppVersions
 	var refresh bool
+	var host string
 	cmd := &cobra.Command{
 		Use: "publish [MANIFEST|PACK]... --to PLACE --app ID", Short: "Bring packs onto a site, for devices to find", Args: takes(0, 1<<16),
 		Long: "Bring packs onto a site, for devices to find. Each input is a packaging manifest, whose pack is built first, or a\n" +
@@ -91,6 +92,16 @@ func (c *cli) publishCommand() *cobra.Command {
 			"  larder publish level2.json --to s3://assets/larder/v1 --app org.example.game --keys keys\n" +
 			"  larder publish --refresh --to site --app org.example.game --keys keys",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if fits != (asset.AppVersions{}) {
+				o.AppVersions = &fits
+			}
+			if host != "" {
+				if len(remove) > 0 || refresh || o.DryRun || o.PrimaryLanguage != "" {
+					return wrongUse(cmd, "--host goes without --remove, --refresh, --dry-run and --primary-language")
+				}
+				o.Inputs = args
+				return c.publishToHost(cmd, host, where, o)
+			}
 			to, app, err := where.read(cmd)
 			if err != nil {
 				return err
@@ -108,9 +119,6 @@ func (c *cli) publishCommand() *cobra.Command {
 			for _, id := range remove {
 				o.Remove = append(o.Remove, asset.PackID(id))
 			}
-			if fits != (asset.AppVersions{}) {
-				o.AppVersions = &fits
-			}
 			if where.keys != "" {
 				if o.Signing, err = keyDir(where.keys).Signing(cmd.Context()); err != nil {
 					return err
@@ -122,6 +130,7 @@ func (c *cli) publishCommand() *cobra.Command {
 	}
 	where.flags(cmd)
 	f := cmd.Flags()
+	f.StringVar(&host, "host", "", "publish to the Larder host at `URL`, with the key in LARDER_API_KEY")
 	f.StringVar(&o.Context, "context", "production", "release `CONTEXT`: internal, external or production")
 	f.StringSliceVar(&remove, "remove", nil, "`PACKS` that are offered no more: devices remove them")
 	f.StringVar(&fits.Minimum, "app-versions-from", "", "the packs fit the app from `VERSION` on")

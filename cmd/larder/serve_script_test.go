@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,9 +23,27 @@ import (
 // serving ARGS...: run "larder serve" beside the script; $SERVE is its URL and
 // serve.log what it tells. It replaces one that runs already.
 func servingCommand(ts *testscript.TestScript, _ bool, args []string) {
+	beside(ts, append([]string{"serve", "--json"}, args...))
+}
+
+// freeport: $SERVE is the URL of a port of this machine that nobody has.
+func freePortCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	defer l.Close()
+	ts.Setenv("SERVE", "http://"+l.Addr().String())
+}
+
+// hosting ARGS...: run "larder host" beside the script, at $SERVE.
+func hostingCommand(ts *testscript.TestScript, _ bool, args []string) {
+	beside(ts, append([]string{"host", "--json", "--listen", strings.TrimPrefix(ts.Getenv("SERVE"), "http://")}, args...))
+}
+
+// beside runs a command of larder that serves, and tells in JSON where.
+func beside(ts *testscript.TestScript, args []string) {
 	w := worldOf(ts)
 	w.endServing()
-	cmd := exec.Command(lookPath(ts, "larder"), append([]string{"serve", "--json"}, args...)...)
+	cmd := exec.Command(lookPath(ts, "larder"), args...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), scriptEnv(ts)
 	log, err := os.Create(ts.MkAbs("serve.log"))
 	ts.Check(err)

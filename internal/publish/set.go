@@ -30,3 +30,9 @@ func Set(ctx context.Context, o Options, m *asset.DownloadManifest) (*Report, er
 	}
 	return p.report, p.point(ctx)
 }
+
+// Build makes the pack of a packaging manifest in the scratch directory, and gives its file.
+func Build(ctx context.Context, manifest, scratch string, events Events) (file string, err error) {
+	p := &publication{Options: Options{Scratch: scratch, Events: events}}
+	return p.build(ctx, manifest)
+}
