@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ type script struct {
 	Answer  []asset.Download  // of downloads
 	On      map[string][]step // by entry point: downloads, finished, failed, challenge, terminate
 	Minimal bool              // it has downloads and no other entry point
+	Decline []asset.PackID    // packs that should not be downloaded
 	Raw     string            // it speaks the protocol by hand and asks for this method
 }
 
@@ -125,6 +127,11 @@ func (loader) BackgroundDownloadReceivedChallenge(_ context.Context, d asset.Dow
 		}
 	}
 	return extension.ChallengeAnswer{Disposition: extension.DefaultHandling}, nil
+}
+
+func (loader) ShouldDownload(_ context.Context, p extension.AssetPack, r extension.PackReason) (bool, error) {
+	note(heard{Entry: "should", Identifiers: []string{p.ID, string(r)}})
+	return !slices.Contains(loadScript().Decline, asset.PackID(p.ID)), nil
 }
 
 func (loader) ExtensionWillTerminate() { note(heard{Entry: "terminate"}) }

@@ -1,0 +1,177 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"larder/asset"
+	"larder/client"
+	"larder/internal/localapi"
+	"larder/internal/site"
+	"larder/pack"
+)
+
+// shop is an app with managed packs, and the site that has them.
+type shop struct {
+	*app
+	packs   []asset.Pack
+	primary string
+}
+
+var (
+	atFirst    = []asset.InstallationEvent{asset.EventFirstInstallation}
+	atUpdate   = []asset.InstallationEvent{asset.EventSubsequentUpdate}
+	both       = []asset.InstallationEvent{asset.EventFirstInstallation, asset.EventSubsequentUpdate}
+	onDemand   = asset.DownloadPolicy{Kind: asset.PolicyOnDemand}
+	essential  = asset.DownloadPolicy{Kind: asset.PolicyEssential, Events: both}
+	prefetched = asset.DownloadPolicy{Kind: asset.PolicyPrefetch, Events: both}
+)
+
+func newShop(t *testing.T, w *world) *shop {
+	t.Helper()
+	s := &shop{app: newApp(t, w)}
+	s.keys["BAHasManagedAssetPacks"] = true
+	return s
+}
+
+type files map[string]string
+
+// sell puts a pack on sale in place of its other versions.
+func (s *shop) sell(id asset.PackID, version int64, policy asset.DownloadPolicy, f files, change ...func(*asset.Pack)) asset.Pack {
+	s.Helper()
+	dir := s.TempDir()
+	for name, text := range f {
+		writeFile(s.T, filepath.Join(dir, name), []byte(text))
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer root.Close()
+	tree, err := pack.DirTree(s.Context(), root)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var archive bytes.Buffer
+	sum, err := pack.Build(s.Context(), &archive, tree, pack.BuildOptions{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	name, text := "/blobs/"+sum.Archive.String(), archive.Bytes()
+	s.server.Handle(name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		site.DeliverBlob(w, r, sum.Archive.String(), bytes.NewReader(text))
+	}))
+	p := asset.Pack{ID: id, Version: version, DownloadSize: sum.Size, URL: s.server.URL + name, DownloadPolicy: policy, Content: sum.Content.String(),
+		Index: sum.Index.String(), IndexSize: sum.IndexSize, InstallSize: sum.InstalledSize}
+	for _, c := range change {
+		c(&p)
+	}
+	s.drop(id)
+	s.packs = append(s.packs, p)
+	return p
+}
+
+func (s *shop) drop(id asset.PackID) {
+	s.packs = slices.DeleteFunc(s.packs, func(p asset.Pack) bool { return p.ID == id })
+}
+
+func language(tag string) func(*asset.Pack) { return func(p *asset.Pack) { p.Language = tag } }
+
+// publish makes what is on sale the manifest.
+func (s *shop) publish() {
+	s.Helper()
+	text, err := asset.DownloadManifest{Packs: s.packs, PrimaryLanguage: s.primary}.MarshalJSON()
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.server.Handle("/manifest", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { site.DeliverManifest(w, r, string(text)) }))
+}
+
+// opened installs the app with what is on sale, and waits for the gate.
+func (s *shop) opened() asset.Progress {
+	s.Helper()
+	s.publish()
+	if _, err := s.w.owner.Install(s.Context(), localapi.InstallRequest{Bundle: s.bundle()}); err != nil {
+		s.Fatal(err)
+	}
+	return s.open()
+}
+
+// packs gives the app's manager; what it does is what an app in its own process does.
+func (s *shop) manages() *client.AssetPackManager {
+	s.Helper()
+	m, err := client.OpenAssetPacks(s.Context(), client.Options{Socket: s.w.dirs.AppSocket(s.id)})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = m.Close() })
+	return m
+}
+
+func (s *shop) ensure(m *client.AssetPackManager, ids ...asset.PackID) {
+	s.Helper()
+	if err := m.EnsureLocalAvailability(s.Context(), client.EnsureOptions{}, ids...); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// bits are those of each pack, as the owner's status tells them.
+func (s *shop) bits() map[asset.PackID]asset.PackBits {
+	out := map[asset.PackID]asset.PackBits{}
+	for _, p := range s.status().Packs {
+		out[p.ID] = p.Status
+	}
+	return out
+}
+
+func (s *shop) untilInstalled(id asset.PackID, version int64) {
+	s.Helper()
+	s.until(string(id)+" is installed", func(st asset.AppStatus) bool {
+		return slices.ContainsFunc(st.Packs, func(p asset.PackStatus) bool {
+			return p.ID == id && p.Installed != nil && *p.Installed == version
+		})
+	})
+}
+
+func (s *shop) untilGone(id asset.PackID) {
+	s.Helper()
+	s.until(string(id)+" is gone", func(st asset.AppStatus) bool {
+		return !slices.ContainsFunc(st.Packs, func(p asset.PackStatus) bool { return p.ID == id && p.Installed != nil })
+	})
+}
+
+func (s *shop) reads(m *client.AssetPackManager, name, want string) {
+	s.Helper()
+	if got, err := m.Contents(name, client.In{}); err != nil || string(got) != want {
+		s.Errorf("%s is %q, %v; want %q", name, got, err, want)
+	}
+}
+
+func (s *shop) checks(m *client.AssetPackManager) (updating, removed []asset.PackID) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), patience)
+	defer cancel()
+	updating, removed, err := m.CheckForUpdates(ctx)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return updating, removed
+}
+
+// idle waits until nothing is under way any more.
+func (s *shop) idle() {
+	s.Helper()
+	s.until("nothing is under way", func(st asset.AppStatus) bool {
+		for _, p := range st.Packs {
+			if p.Status.Has(asset.PackDownloading) {
+				return false
+			}
+		}
+		return st.State == asset.AppReady
+	})
+}
