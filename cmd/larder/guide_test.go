@@ -19,7 +19,7 @@ import (
 // The pages whose blocks are run. A block "console" holds commands after "$ ", each
 // with what it prints, where "…" stands for anything; a block with a path in its
 // first line is that file; what only a test needs stands in a comment "<!-- run".
-var guidePages = []string{"configure-an-app", "write-an-extension", "essential-downloads", "test-and-debug", "sign-a-site", "host-packs", "packs"}
+var guidePages = []string{"configure-an-app", "write-an-extension", "essential-downloads", "test-and-debug", "sign-a-site", "host-packs", "packs", "serve", "managed-packs"}
 
 func TestTheGuideDoesWhatItSays(t *testing.T) {
 	dir := t.TempDir()
