@@ -39,6 +39,7 @@ type Encoder struct{ mind mind }
 func (e *Encoder) Encode(block []byte, pieces []Piece, old *Window, m *Matches) ([]byte, error) {
 	p := parser{block: block, pieces: pieces, far: m.list, p: newTally(block).prices()}
 	slices.SortFunc(p.far, func(a, b match) int { return cmp.Or(a.pos-b.pos, b.n-a.n) })
+	p.dull = dullness(block, p.far)
 	at := 0
 	near := p.far
 	for _, q := range pieces {
@@ -60,6 +61,9 @@ func (e *Encoder) Encode(block []byte, pieces []Piece, old *Window, m *Matches) 
 		a := w.encode(block, pieces, old, seqs)
 		if best == nil || len(a) < len(best) {
 			best = a
+		}
+		if len(best) >= len(block)/50*49 {
+			break // better prices find nothing either
 		}
 		p.p = w.t.prices()
 	}

@@ -9,6 +9,7 @@ type parser struct {
 	starts []int // of pieces, in the block
 	near   *nearIndex
 	far    []match
+	dull   []bool // by stretches of dullStretch bytes of the block
 	p      *prices
 	nodes  []parseNode
 	offs   []offer
@@ -198,7 +199,9 @@ func (p *parser) look(n *parseNode, cur, at, most int, farAt *int) op {
 	step(1, n.price+lit, 0, 0)
 
 	addr := p.addr(n.piece, at)
-	p.offs = p.near.offers(at, addr, p.offs[:0])
+	if p.offs = p.offs[:0]; at%dullStep == 0 || !p.dull[at/dullStretch] {
+		p.offs = p.near.offers(at, addr, p.offs)
+	}
 	for *farAt < len(p.far) && p.far[*farAt].pos+p.far[*farAt].n <= at {
 		*farAt++
 	}
