@@ -33,7 +33,7 @@ type accepted struct {
 	Fetched  time.Time               `json:"fetched"`
 	Manifest *asset.DownloadManifest `json:"manifest"`
 	URL      string                  `json:"url"`            // whence
-	Name     string                  `json:"name,omitempty"` // of these bytes at the server, see transfer.Job.Unless
+	Name     string                  `json:"name,omitempty"` // of these bytes: at the server, see transfer.Job.Unless, or their SHA-256 where they are signed
 	Reader   string                  `json:"reader"`         // version of the Larder that read it: another may see more in it
 }
 

@@ -1,8 +1,10 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -10,9 +12,11 @@ import (
 	"larder/internal/apps"
 	"larder/internal/bundle"
 	"larder/internal/db"
+	"larder/internal/dispatch"
 	"larder/internal/lifecycle"
 	"larder/internal/queue"
 	"larder/internal/site"
+	"larder/internal/trust"
 )
 
 // patience is how long the gate waits while no byte moves (design §12).
@@ -146,8 +150,12 @@ func (s *Service) driveManifest(ctx context.Context, app *apps.App, now time.Tim
 	case e.State == asset.StateFinished:
 		return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ManifestFetched, Has: has(app)})
 	case e.State == asset.StateFailed:
-		s.rounds.end(app.ID(), changes{}, e.Error)
-		return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ManifestFailed, Reason: lifecycle.Failed(asset.WhyManifest, e.Error, now)})
+		cause := e.Error
+		if app.Bundle.TrustedRoot != nil && cause.Code == asset.CodeTooLarge {
+			cause = trust.Endless(path.Base(e.URL), cmp.Or(e.MaxBytes, dispatch.MaxManifest))
+		}
+		s.rounds.end(app.ID(), changes{}, cause)
+		return time.Time{}, s.apply(ctx, app.ID(), lifecycle.Event{Kind: lifecycle.ManifestFailed, Reason: lifecycle.Failed(asset.WhyManifest, cause, now)})
 	}
 	return s.lose(ctx, app, e.Moved, now)
 }

@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"sync"
@@ -54,7 +56,10 @@ func (s *Service) proven(ctx context.Context, app *apps.App, row queue.Entry, ca
 		return nil, err
 	}
 	s.signatures.keep(app.ID(), &proven.Signed)
-	if a, err := s.manifestOf(app); err == nil && a != nil && !proven.Changed && a.URL == base && a.Reader == s.config.Version {
+	// What was proved is not what was accepted when a version in it was refused.
+	sum := sha256.Sum256(proven.Manifest)
+	name := hex.EncodeToString(sum[:])
+	if a, err := s.manifestOf(app); err == nil && a != nil && a.Name == name && a.URL == base && a.Reader == s.config.Version {
 		return s.same(app)
 	}
 	m, err := site.Read(proven.Manifest, base)
@@ -71,7 +76,7 @@ func (s *Service) proven(ctx context.Context, app *apps.App, row queue.Entry, ca
 		}
 	}
 	override(m, app.Prefs.URLOverride)
-	return m, s.accept(app, &accepted{Manifest: m, URL: base})
+	return m, s.accept(app, &accepted{Manifest: m, URL: base, Name: name})
 }
 
 // elsewhere looks for what is signed at the hosts that follow the one whose answer was no good. When

@@ -77,7 +77,7 @@ func TestEndlessDataIsBounded(t *testing.T) {
 	w.publish(2)
 	for _, part := range []string{"timestamp", "snapshot", "publisher", "release", "manifest"} {
 		w.site.tamper = func(name string, _ []byte) ([]byte, bool) { return make([]byte, 20<<20), strings.Contains(name, part) }
-		if _, err := w.client().Refresh(context.Background()); !errors.Is(err, asset.Sentinel(asset.CodeTooLarge)) {
+		if _, err := w.client().Refresh(context.Background()); !errors.Is(err, asset.Sentinel(asset.CodeSignature)) {
 			t.Errorf("%s without end: %v", part, err)
 		}
 		w.has(1)

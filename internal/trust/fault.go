@@ -24,6 +24,11 @@ func fault(code asset.Code, subject, format string, args ...any) *asset.Error {
 	return e
 }
 
+// Endless is what is wrong with a document that is larger than any that is signed.
+func Endless(name string, limit int64) *asset.Error {
+	return fault(asset.CodeSignature, name, "the site sends more than %d bytes for it, and no such document is signed", limit)
+}
+
 // judged turns what the TUF library says of a document into our error. Any
 // doubt is 1005.
 func judged(subject string, err error) error {

@@ -26,11 +26,11 @@ type walk struct {
 
 func (w *walk) fetch(name string, r Role, validator string) (Document, error) {
 	d, err := w.client.Fetcher.Fetch(w.ctx, name, r.limit(), validator)
+	if asset.CodeOf(err) == asset.CodeTooLarge || int64(len(d.Bytes)) > r.limit() {
+		return d, Endless(name, r.limit())
+	}
 	if err != nil {
 		return d, err
-	}
-	if int64(len(d.Bytes)) > r.limit() {
-		return d, fault(asset.CodeSignature, name, "it is larger than %d bytes", r.limit())
 	}
 	w.bytes += int64(len(d.Bytes))
 	return d, nil
@@ -297,6 +297,9 @@ func (w *walk) manifest() error {
 	}
 	name := ManifestFile(context, [32]byte(hash))
 	d, err := w.client.Fetcher.Fetch(w.ctx, name, target.Length, "")
+	if asset.CodeOf(err) == asset.CodeTooLarge {
+		return Endless(name, target.Length)
+	}
 	if err != nil {
 		return absent(name, err)
 	}
