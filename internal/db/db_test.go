@@ -132,6 +132,25 @@ func TestAPanicLeavesNoTransaction(t *testing.T) {
 	}
 }
 
+func TestNothingIsDoneAfterTheEndOfATransaction(t *testing.T) {
+	d := open1(t, filepath.Join(t.TempDir(), "l.db"))
+	var kept *Tx
+	if err := d.Write(t.Context(), func(tx *Tx) error { kept = tx; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	_, exec := kept.Exec("INSERT INTO settings VALUES ('a', 'b')")
+	_, query := kept.Query("SELECT * FROM settings")
+	for what, err := range map[string]error{"exec": exec, "query": query, "row": kept.QueryRow("SELECT 1").Scan(&n), "rollback": kept.Rollback(), "commit": d.Commit(kept)} {
+		if err == nil {
+			t.Errorf("%s goes on after the end", what)
+		}
+	}
+	if err := d.Read(t.Context(), func(tx *Tx) error { return tx.QueryRow("SELECT count(*) FROM settings").Scan(&n) }); err != nil || n != 0 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
+
 func TestAClosedDatabaseRefuses(t *testing.T) {
 	d := open1(t, filepath.Join(t.TempDir(), "l.db"))
 	if err := errors.Join(d.Close(), d.Close()); err != nil {

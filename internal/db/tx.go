@@ -4,15 +4,25 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync/atomic"
 )
 
 // Tx is a transaction: of Write, or a consistent view of Read. It is used by one
-// goroutine at a time, and not after its end. Rows must be closed before the same
+// goroutine at a time; after its end everything fails. Rows must be closed before the same
 // query is made again and before the transaction ends, as a row's Scan does.
 type Tx struct {
 	ctx  context.Context
 	from *handle
 	conn *conn
+	over atomic.Bool
+}
+
+// usable is nil while statements belong to this transaction.
+func (t *Tx) usable() error {
+	if t.over.Load() {
+		return sql.ErrTxDone
+	}
+	return t.ctx.Err()
 }
 
 // conn is one connection, with the statements that were prepared on it: SQLite takes
@@ -59,7 +69,7 @@ func (c *conn) exec(query string, args ...any) (sql.Result, error) {
 
 // Exec runs a statement that gives no rows.
 func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
-	if err := t.ctx.Err(); err != nil {
+	if err := t.usable(); err != nil {
 		return nil, err
 	}
 	return t.conn.exec(query, args...)
@@ -67,7 +77,7 @@ func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
 
 // Query runs one that gives rows.
 func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	if err := t.ctx.Err(); err != nil {
+	if err := t.usable(); err != nil {
 		return nil, err
 	}
 	if s := t.conn.statement(query); s != nil {
@@ -78,14 +88,31 @@ func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
 
 // QueryRow runs one that gives a row.
 func (t *Tx) QueryRow(query string, args ...any) *sql.Row {
-	if s := t.conn.statement(query); s != nil && t.ctx.Err() == nil {
+	if t.usable() != nil {
+		return t.from.db.QueryRowContext(gone, query) // only this makes a row that is an error
+	}
+	if s := t.conn.statement(query); s != nil {
 		return s.QueryRowContext(context.Background(), args...)
 	}
-	return t.conn.QueryRowContext(t.ctx, query, args...)
+	return t.conn.QueryRowContext(context.Background(), query, args...)
 }
+
+// gone is the context of whoever has gone.
+var gone = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
 
 // Rollback undoes all of it.
 func (t *Tx) Rollback() error {
+	if t.over.Swap(true) {
+		return sql.ErrTxDone
+	}
+	return t.undo()
+}
+
+func (t *Tx) undo() error {
 	_, err := t.conn.exec("ROLLBACK")
 	if err != nil { // the connection is of no use any more
 		t.conn.forget()
@@ -98,12 +125,15 @@ func (t *Tx) Rollback() error {
 
 // commit makes it last. A caller that has gone wants none of it.
 func (t *Tx) commit() error {
+	if t.over.Swap(true) {
+		return sql.ErrTxDone
+	}
 	err := t.ctx.Err()
 	if err == nil {
 		_, err = t.conn.exec("COMMIT")
 	}
 	if err != nil {
-		_ = t.Rollback() // the first error is the one that tells
+		_ = t.undo() // the first error is the one that tells
 		return err
 	}
 	t.from.free <- t.conn

@@ -35,6 +35,9 @@ func (s *Service) ask(app *apps.App) {
 			return
 		}
 		over := func(tx *db.Tx, e lifecycle.Event) error {
+			if err := current(tx, app, &manifest); err != nil {
+				return err
+			}
 			return errors.Join(applyTo(tx, app.ID(), e), queue.Drop(tx, manifest.UniqueIdentifier))
 		}
 		if err == nil {
@@ -42,8 +45,8 @@ func (s *Service) ask(app *apps.App) {
 				return over(tx, lifecycle.Event{Kind: lifecycle.Answered})
 			})
 		}
-		if err != nil && ctx.Err() != nil {
-			return // stopped: the step is done again
+		if errors.Is(err, errOvertaken) || err != nil && ctx.Err() != nil {
+			return // stopped, or of no use any more: the step is done again
 		}
 		if err != nil {
 			s.config.Log.Warn("the extension failed", "app", app.ID(), "error", err)
@@ -57,7 +60,7 @@ func (s *Service) ask(app *apps.App) {
 		if err == nil && manifest.UniqueIdentifier != "" {
 			err = s.dispatcher.Discard(&manifest)
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, errOvertaken) {
 			s.config.Log.Error("recording the extension's answer failed; asking again", "app", app.ID(), "error", err)
 		}
 	})
@@ -74,6 +77,24 @@ func (s *Service) manifest(ctx context.Context, app *apps.App) (e queue.Entry, s
 		return err
 	})
 	return e, stale, err
+}
+
+// errOvertaken is for what came of a round in whose place another has begun.
+var errOvertaken = errors.New("another round has begun")
+
+// current holds what a session found out to the round that it was asked for: one
+// that began between the end of an earlier session and a new round read the manifest
+// of the round before.
+func current(tx *db.Tx, app *apps.App, manifest *queue.Entry) error {
+	stale, err := overtaken(tx, app)
+	if err != nil {
+		return err
+	}
+	now, _, err := queue.ManifestOf(tx, app.ID())
+	if err == nil && (stale || now.UniqueIdentifier != manifest.UniqueIdentifier) {
+		return errOvertaken
+	}
+	return err
 }
 
 // deliver hands over results that are due, to the app's live delegates first, once the gate no longer waits for

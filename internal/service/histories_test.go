@@ -481,7 +481,7 @@ func (h *history) check() {
 			m, found, err := queue.ManifestOf(tx, a.id)
 			app, aerr := apps.Get(tx, a.id)
 			if found && err == nil && aerr == nil {
-				h.note("%s is at %s, its manifest %s is %s: %+v", a.id, app.Life.Phase, m.UniqueIdentifier, m.State, app.Life)
+				h.note("%s is at %s, its manifest %s is %s: %s", a.id, app.Life.Phase, m.UniqueIdentifier, m.State, pretty(app.Life))
 			}
 			return err
 		})

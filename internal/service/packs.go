@@ -33,8 +33,8 @@ func (s *Service) decide(app *apps.App) {
 		if err == nil {
 			done, err = s.decideOn(ctx, app, row)
 		}
-		if ctx.Err() != nil {
-			return // stopped: the step is done again
+		if ctx.Err() != nil || errors.Is(err, errOvertaken) {
+			return // stopped, or of no use any more: the step is done again
 		}
 		if err != nil {
 			s.config.Log.Warn("the app's packs stay as they are", "app", app.ID(), "error", err)
@@ -44,9 +44,15 @@ func (s *Service) decide(app *apps.App) {
 			}
 			reason := lifecycle.Failed(why, asset.AsError(err), time.Now())
 			e := s.change(ctx, func(tx *db.Tx) (asset.AppID, error) {
+				if err := current(tx, app, &row); err != nil {
+					return app.ID(), err
+				}
 				failed := applyTo(tx, app.ID(), lifecycle.Event{Kind: lifecycle.ExtensionFailed, Reason: reason})
 				return app.ID(), errors.Join(failed, queue.Drop(tx, row.UniqueIdentifier))
 			})
+			if errors.Is(e, errOvertaken) {
+				return
+			}
 			if e != nil && ctx.Err() == nil {
 				s.config.Log.Error("recording that failed; deciding again", "app", app.ID(), "error", e)
 			}
@@ -67,6 +73,9 @@ func (s *Service) decideOn(ctx context.Context, app *apps.App, row queue.Entry) 
 		}
 	}
 	answered := func(tx *db.Tx) error {
+		if err := current(tx, app, &row); err != nil {
+			return err
+		}
 		err := errors.Join(applyTo(tx, app.ID(), lifecycle.Event{Kind: lifecycle.Answered}), queue.Drop(tx, row.UniqueIdentifier))
 		if err != nil || app.Life.Request.AllowsEssential() {
 			return err
