@@ -115,11 +115,18 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, jsonapi.NotFound("there is nothing at this path"))
 	})
-	return mux
+	// A browser has no token that it would send by itself; nevertheless no page of another
+	// origin has anything changed here.
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, jsonapi.Forbidden("a page of another origin may not ask for this"))
+	}))
+	return cross.Handler(mux)
 }
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request, to route) {
 	c := &call{API: a, w: w, r: r, ctx: r.Context()}
+	r.Body = patient{r.Body, http.NewResponseController(w)}
 	err := c.admit(to)
 	if err == nil {
 		c.query, err = jsonapi.Read(r.URL.RawQuery, to.query)

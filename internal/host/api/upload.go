@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -102,7 +103,7 @@ func (a *API) takePart(w http.ResponseWriter, r *http.Request) (string, error) {
 		return "", err
 	}
 	a.At("part begun")
-	sum, err := a.Staging.Write(r.Context(), id, offset, length, http.MaxBytesReader(w, r.Body, length+1))
+	sum, err := a.Staging.Write(r.Context(), id, offset, length, http.MaxBytesReader(w, patient{r.Body, http.NewResponseController(w)}, length+1))
 	if err != nil {
 		return "", err
 	}
@@ -115,4 +116,18 @@ func (a *API) takePart(w http.ResponseWriter, r *http.Request) (string, error) {
 	})
 	a.At("part noted")
 	return sum, err
+}
+
+// patience is how long a sender may pause.
+const patience = time.Minute
+
+// patient reads a body of any length, and ends it when nothing comes for a while.
+type patient struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+func (p patient) Read(b []byte) (int, error) {
+	_ = p.control.SetReadDeadline(time.Now().Add(patience)) // where there are none, the server's own hold
+	return p.ReadCloser.Read(b)
 }

@@ -75,10 +75,12 @@ func fault(status int, code, title, format string, args ...any) *Fault {
 	return &Fault{Status: strconv.Itoa(status), Code: code, Title: title, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Parameter blames a part of the query.
+// Parameter blames a part of the query, or all of it if the name is empty.
 func Parameter(code, name, format string, args ...any) *Fault {
 	f := fault(http.StatusBadRequest, code, "A parameter has an invalid value", format, args...)
-	f.Source = &Source{Parameter: clip(name)}
+	if name != "" {
+		f.Source = &Source{Parameter: clip(name)}
+	}
 	return f
 }
 

@@ -44,7 +44,11 @@ func TestAQueryIsKnownInEveryPartOrRefusedWithItsName(t *testing.T) {
 			t.Errorf("%.60s: %v", c.query, err)
 			continue
 		}
-		if f != nil && (f.Source.Parameter != c.want || f.HTTP() != 400 || len(f.Detail) > 400) {
+		blamed := ""
+		if f != nil && f.Source != nil {
+			blamed = f.Source.Parameter
+		}
+		if f != nil && (blamed != c.want || f.HTTP() != 400 || len(f.Detail) > 400) {
 			t.Errorf("%.60s: %+v", c.query, f)
 		}
 	}
