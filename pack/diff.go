@@ -53,7 +53,7 @@ func WriteDelta(ctx context.Context, w io.WriterAt, base, target *Archive, opts 
 }
 
 // Old bytes are indexed in shards; searching takes 1.5 bytes more for each.
-const deltaShard = 192 << 20
+const deltaShard = 128 << 20
 
 type differ struct {
 	w            io.WriterAt
@@ -172,8 +172,9 @@ func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
 	if shards > 1 {
 		d.matches = make([]delta.Matches, blocks)
 	}
+	shard := make([]byte, min(old, deltaShard))
 	for i := range shards {
-		b := make([]byte, min(old-i*deltaShard, deltaShard))
+		b := shard[:min(old-i*deltaShard, deltaShard)]
 		if _, err := newUnpacked(opDiff, d.base).ReadAt(b, i*deltaShard); err != nil {
 			return err
 		}

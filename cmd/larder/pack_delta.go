@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,10 @@ func (c *cli) packDeltaCommand() *cobra.Command {
 	return withExits(c.printsJSON(cmd, "print what was made as JSON"), exitData, exitNotFound, exitExists)
 }
 
+// deltaMemory is what making a delta of any size is to take. A limit this soft costs
+// time only when reached.
+const deltaMemory = 900 << 20
+
 // deltaMade is what "pack delta --json" prints.
 type deltaMade struct {
 	Output string `json:"output"`
@@ -33,6 +38,7 @@ type deltaMade struct {
 }
 
 func (c *cli) delta(cmd *cobra.Command, oldName, newName string, out output) (err error) {
+	debug.SetMemoryLimit(deltaMemory)
 	ctx := cmd.Context()
 	if out.name == "" {
 		return wrongUse(cmd, "no output is named: say -o FILE")

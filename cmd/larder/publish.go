@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -92,6 +93,7 @@ func (c *cli) publishCommand() *cobra.Command {
 			"  larder publish level2.json --to s3://assets/larder/v1 --app org.example.game --keys keys\n" +
 			"  larder publish --refresh --to site --app org.example.game --keys keys",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			debug.SetMemoryLimit(deltaMemory)
 			if fits != (asset.AppVersions{}) {
 				o.AppVersions = &fits
 			}
