@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,6 +30,7 @@ type hostOptions struct {
 	cert    string
 	key     string
 	admin   string
+	metrics string
 	logJSON bool
 }
 
@@ -54,6 +57,8 @@ or say with --url by which https URL a proxy in front makes the host reachable.`
 	f.StringVar(&o.key, "key", "", "private key of the certificate, `FILE` in PEM form")
 	f.StringVar(&o.admin, "admin-key", "", "write the key that the first start makes to `FILE`, and do not print it")
 	f.BoolVar(&o.logJSON, "log-json", false, "write the log as JSON")
+	f.StringVar(&o.metrics, "metrics", "", "serve /metrics, /healthz and /readyz at `ADDRESS`, without a key")
+	cmd.AddCommand(c.hostDoctorCommand(), c.hostBackupCommand(), c.hostRestoreCommand(), c.hostExportCommand())
 	return withExits(c.printsJSON(cmd, "print where it is as one line of JSON"), exitData, exitNotNow)
 }
 
@@ -81,10 +86,29 @@ func (c *cli) host(cmd *cobra.Command, o hostOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
+	if o.metrics != "" {
+		end, err := o.measure(cmd.Context(), h)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	if err := c.tellHost(base, o, made); err != nil {
 		return err
 	}
 	return h.Run(cmd.Context(), l)
+}
+
+// measure serves the metrics beside the host.
+func (o hostOptions) measure(ctx context.Context, h *host.Host) (end func(), err error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", o.metrics)
+	if err != nil {
+		return nil, &asset.Error{Code: asset.CodeConfiguration, Op: "host", Subject: o.metrics, Message: "it cannot be listened on: " + err.Error(), Help: "name an address of this machine, and a free port"}
+	}
+	server := &http.Server{Handler: h.Metrics(), ReadHeaderTimeout: 10 * time.Second}
+	go server.Serve(l) // it ends with the host
+	return func() { _ = server.Close() }, nil
 }
 
 // open listens, and finds out by which URL the host is reached.

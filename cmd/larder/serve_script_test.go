@@ -39,6 +39,13 @@ func hostingCommand(ts *testscript.TestScript, _ bool, args []string) {
 	beside(ts, append([]string{"host", "--json", "--listen", strings.TrimPrefix(ts.Getenv("SERVE"), "http://")}, args...))
 }
 
+// apikey FILE: set LARDER_API_KEY to the key in what "larder host --json" printed.
+func apiKeyCommand(ts *testscript.TestScript, _ bool, args []string) {
+	var at hosted
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &at))
+	ts.Setenv(apiKey, at.Key)
+}
+
 // beside runs a command of larder that serves, and tells in JSON where.
 func beside(ts *testscript.TestScript, args []string) {
 	w := worldOf(ts)

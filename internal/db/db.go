@@ -137,6 +137,13 @@ func (d *DB) Rest(ctx context.Context) error {
 	return errors.Join(d.write.rest(ctx), d.read.rest(ctx))
 }
 
+// Snapshot writes the whole database, as it is at one moment, to a file that is not there yet.
+// Others go on meanwhile.
+func (d *DB) Snapshot(ctx context.Context, file string) error {
+	_, err := d.read.db.ExecContext(ctx, "VACUUM INTO ?", file)
+	return err
+}
+
 // Close ends both handles; a running transaction ends first.
 func (d *DB) Close() error {
 	if d.lent {

@@ -55,6 +55,7 @@ type Host struct {
 	worker  *process.Worker
 	site    *os.Root
 	handler http.Handler
+	counts  counts
 }
 
 const op = "host"
@@ -113,15 +114,21 @@ func (h *Host) assemble(ctx context.Context, disk fsx.FS) error {
 	area := &staging.Area{Dir: filepath.Join(h.Dir, "uploads"), Disk: disk}
 	h.worker = &process.Worker{Catalog: h.catalog, Staging: area, Site: filepath.Join(h.Dir, "site"), Keys: filepath.Join(h.Dir, "keys"),
 		Scratch: filepath.Join(h.Dir, "work"), Disk: disk, Now: h.Now, Log: h.Log, Settings: h.Settings, At: h.At}
-	publishers := (&api.API{Catalog: h.catalog, Staging: area, Issuer: issuer, Secret: []byte(secret), Base: h.Base, Now: h.Now, Log: h.Log, Wake: h.worker.Wake,
+	asking := (&api.API{Catalog: h.catalog, Staging: area, Issuer: issuer, Secret: []byte(secret), Base: h.Base, Now: h.Now, Log: h.Log, Wake: h.worker.Wake,
 		Free: func() (int64, error) { return fsx.Free(h.Dir) }, At: h.At, Limits: h.Limits}).Handler()
-	devices := http.StripPrefix(strings.TrimSuffix(site.Prefix, "/"), site.Handler(h.site))
+	fetching := h.counts.watched(devices, http.StripPrefix(strings.TrimSuffix(site.Prefix, "/"), site.Handler(h.site)))
+	asking = h.counts.watched(publishers, asking)
 	h.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if forDevices(r.URL.Path) {
-			devices.ServeHTTP(w, r)
-			return
+		switch {
+		case forDevices(r.URL.Path):
+			fetching.ServeHTTP(w, r)
+		case r.URL.Path == "/healthz":
+			h.healthy(w, r)
+		case r.URL.Path == "/readyz":
+			h.ready(w, r)
+		default:
+			asking.ServeHTTP(w, r)
 		}
-		publishers.ServeHTTP(w, r)
 	})
 	return nil
 }

@@ -67,3 +67,17 @@ func (t Tx) Eligible(pack string) ([]Version, error) {
 	return all(t, scanVersion, versionColumns+` AS v WHERE pack = ? AND state = 'COMPLETE'
 		AND EXISTS (SELECT 1 FROM releases r WHERE r.version = v.id AND r.state <> 'SUPERSEDED') ORDER BY number`, pack)
 }
+
+// Count is how many versions are in each state.
+func (t Tx) Count() (map[string]int64, error) {
+	type row struct {
+		state string
+		n     int64
+	}
+	list, err := all(t, func(r scanner) (x row, err error) { return x, r.Scan(&x.state, &x.n) }, "SELECT state, count(*) FROM versions GROUP BY state")
+	out := map[string]int64{}
+	for _, r := range list {
+		out[r.state] = r.n
+	}
+	return out, err
+}

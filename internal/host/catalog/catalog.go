@@ -43,6 +43,9 @@ func Open(ctx context.Context, file string, commit func() error) (*Catalog, erro
 // Close closes it.
 func (c *Catalog) Close() error { return c.db.Close() }
 
+// Snapshot writes the catalog, as it is at one moment, to a file that is not there yet.
+func (c *Catalog) Snapshot(ctx context.Context, file string) error { return c.db.Snapshot(ctx, file) }
+
 // Tx is a transaction.
 type Tx struct{ tx *db.Tx }
 

@@ -96,3 +96,8 @@ func (t Tx) FreeJobs() error { return t.exec("UPDATE jobs SET lease = 0") }
 func (t Tx) Jobs() (n int, err error) {
 	return n, t.tx.QueryRow("SELECT count(*) FROM jobs").Scan(&n)
 }
+
+// Failing lists jobs that were tried several times, as "kind subject".
+func (t Tx) Failing() ([]string, error) {
+	return all(t, func(r scanner) (s string, err error) { return s, r.Scan(&s) }, "SELECT kind || ' ' || subject FROM jobs WHERE attempts > 3 AND kind <> 'collect' ORDER BY id")
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -174,6 +175,9 @@ func (w *Worker) sums(ctx context.Context, u upload, sha256 *string) error {
 	c := u.file.Checksums
 	asked := c.Plain != "" || c.File != nil && c.File.Algorithm == "MD5"
 	s, size, err := w.Staging.Sum(ctx, u.file.ID, asked)
+	if errors.Is(err, fs.ErrNotExist) {
+		return wrong("UPLOAD_LOST", "what was uploaded is not here any more: the host was restored from a backup. Upload it again, as a new version")
+	}
 	if err != nil {
 		return err
 	}

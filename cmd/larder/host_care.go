@@ -1,0 +1,117 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"larder/internal/host"
+)
+
+// hostDir is the flag of the commands that look after a host's directory.
+func hostDir(cmd *cobra.Command, dir *string) *cobra.Command {
+	cmd.Flags().StringVar(dir, "dir", "", "the host's directory `DIR`")
+	return withExits(cmd, exitData, exitNotFound, exitNotNow)
+}
+
+func (c *cli) hostDoctorCommand() *cobra.Command {
+	var dir string
+	var deep bool
+	cmd := &cobra.Command{
+		Use: "doctor --dir DIR", Short: "Look whether a host's directory is sound", Args: takes(0, 0),
+		Long: "Look whether a host's directory is sound: that all files are there which it needs, that what devices read is signed, that no\n" +
+			"job is stuck and the disk has room. It changes nothing, and the host may run. With --deep every byte is read.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" {
+				return wrongUse(cmd, "--dir is missing")
+			}
+			found, err := host.Doctor(cmd.Context(), dir, deep, time.Now())
+			if err != nil {
+				return err
+			}
+			exit := exitOK
+			for _, f := range found {
+				if f.Bad {
+					exit = exitData
+				}
+			}
+			if c.json {
+				if err := c.document(found); err != nil {
+					return err
+				}
+				return told{exit}.orNil()
+			}
+			for _, f := range found {
+				switch {
+				case !f.Bad:
+					c.say("good  %s", f.Text)
+				default:
+					c.say("BAD   %s", f.Text)
+					c.say("      %s", f.Help)
+				}
+			}
+			return told{exit}.orNil()
+		},
+	}
+	cmd.Flags().BoolVar(&deep, "deep", false, "read every blob")
+	return hostDir(c.printsJSON(cmd, "print what was found as JSON"), &dir)
+}
+
+// orNil is no error if all is well.
+func (e told) orNil() error {
+	if e.exit == exitOK {
+		return nil
+	}
+	return e
+}
+
+func (c *cli) hostBackupCommand() *cobra.Command {
+	var dir, to string
+	cmd := &cobra.Command{
+		Use: "backup --dir DIR --to BACKUP", Short: "Copy a host, while it runs", Args: takes(0, 0),
+		Long: "Copy a host's directory into another, while the host runs or not. A later backup into the same directory copies only what is\n" +
+			"new. It holds the keys that sign: keep it as safe as the host.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" || to == "" {
+				return wrongUse(cmd, "--dir or --to is missing")
+			}
+			return host.Backup(cmd.Context(), dir, to)
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "", "directory `BACKUP` to write")
+	return hostDir(cmd, &dir)
+}
+
+func (c *cli) hostRestoreCommand() *cobra.Command {
+	var dir, from string
+	cmd := &cobra.Command{
+		Use: "restore --from BACKUP --dir DIR", Short: "Make a host's directory of a backup", Args: takes(0, 0),
+		Long: "Make a host's directory of a backup. Start the host on it then: it publishes anew what the backup knew. Devices that have seen\n" +
+			"a newer state than that of the backup follow again once the host has signed more often than it had by then.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" || from == "" {
+				return wrongUse(cmd, "--dir or --from is missing")
+			}
+			return host.Restore(cmd.Context(), from, dir)
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "directory `BACKUP` that \"larder host backup\" wrote")
+	return hostDir(cmd, &dir)
+}
+
+func (c *cli) hostExportCommand() *cobra.Command {
+	var dir, to string
+	cmd := &cobra.Command{
+		Use: "export --dir DIR --to FOLDER", Short: "Copy what devices read into a folder", Args: takes(0, 0),
+		Long: "Copy what devices read into a folder, which any web server, bucket or CDN may deliver below /larder/v1/ without a host. The folder is\n" +
+			"whole at every moment; a later export copies only what is new.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" || to == "" {
+				return wrongUse(cmd, "--dir or --to is missing")
+			}
+			return host.Export(cmd.Context(), dir, to)
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", "", "`FOLDER` to write")
+	return hostDir(cmd, &dir)
+}

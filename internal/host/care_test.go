@@ -1,0 +1,179 @@
+package host
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"larder/internal/host/access"
+	"larder/internal/site"
+)
+
+func bad(t *testing.T, dir string, deep bool) (all []string) {
+	t.Helper()
+	found, err := Doctor(t.Context(), dir, deep, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		if f.Bad {
+			all = append(all, f.Text)
+		}
+	}
+	return all
+}
+
+// published is a host with a pack in production.
+func published(t *testing.T) (w *world, version string) {
+	w = newWorld(t)
+	v := w.publish(w.newPack(w.newApp(bundle), "level"), level(t, "one"))
+	w.must("POST", "/larder/v1/promotions", promotion(v, "production"))
+	w.becomes(v, "appStoreRelease", "READY_FOR_DISTRIBUTION")
+	return w, v
+}
+
+func TestTheDoctorFindsWhatIsMissingOrRotten(t *testing.T) {
+	w, _ := published(t)
+	if got := bad(t, w.dir, true); len(got) > 0 {
+		t.Errorf("of a sound host: %q", got)
+	}
+	name := filepath.Join(w.dir, "site", filepath.FromSlash(site.BlobPath(blobsOf(t, w.dir)[0])))
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[9] ^= 1
+	if err := os.WriteFile(name, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := bad(t, w.dir, true); len(got) != 1 || !strings.Contains(got[0], "not what its name says") {
+		t.Errorf("of a rotten blob: %q", got)
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if got := bad(t, w.dir, false); len(got) != 1 || !strings.Contains(got[0], "missing") {
+		t.Errorf("of a missing blob: %q", got)
+	}
+	if err := os.Remove(filepath.Join(w.dir, "site", filepath.FromSlash(site.AppPath(bundle, "trust/timestamp.json")))); err != nil {
+		t.Fatal(err)
+	}
+	if got := bad(t, w.dir, false); len(got) != 4 {
+		t.Errorf("of a site without its time: %q", got)
+	}
+}
+
+func TestABackupOfARunningHostIsRestoredWhole(t *testing.T) {
+	w, v := published(t)
+	open := w.newVersion(str(w.must("GET", "/v1/backgroundAssetVersions/"+v, nil), "relationships.backgroundAsset.data.id"))
+	f := w.newFile(open, "ASSET", "a", 4)
+	w.send(w.operations(f)[0], []byte("half"))
+	backup, dir := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "again")
+	for range 2 { // the second copies what changed
+		if err := Backup(t.Context(), w.dir, backup); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Restore(t.Context(), backup, dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := Restore(t.Context(), backup, dir); err == nil {
+		t.Error("a directory that has something was written over")
+	}
+	if got := bad(t, dir, true); len(got) > 0 {
+		t.Errorf("the doctor says of what was restored: %q", got)
+	}
+	again := newWorld(t, func(o *Options) {
+		o.Dir = dir
+		o.Admin = func(access.Credential) error { t.Error("a new key was made"); return nil }
+	})
+	again.admin = w.admin
+	if got := again.offered("production"); got != "level 1" {
+		t.Errorf("the public is offered %q", got)
+	}
+	again.is(v, "appStoreRelease", "READY_FOR_DISTRIBUTION")
+	again.must("PATCH", "/v1/backgroundAssetUploadFiles/"+str(f, "id"), entity("backgroundAssetUploadFiles", str(f, "id"), object{"uploaded": true}))
+	if got := again.settled(open); !strings.Contains(fmt.Sprint(got), "ARCHIVE_INVALID") {
+		t.Errorf("what was on its way became %v", got)
+	}
+}
+
+func TestAnExportIsASite(t *testing.T) {
+	w, _ := published(t)
+	to := filepath.Join(t.TempDir(), "export")
+	if err := Export(t.Context(), w.dir, to); err != nil {
+		t.Fatal(err)
+	}
+	root, err := os.OpenRoot(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	server := httptest.NewServer(http.StripPrefix("/larder/v1", site.Handler(root)))
+	defer server.Close()
+	copied := *w
+	copied.base = server.URL
+	if got := copied.offered("production"); got != "level 1" {
+		t.Errorf("the export offers %q", got)
+	}
+	same := 0
+	err = filepath.WalkDir(to, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			same++
+		}
+		return err
+	})
+	if err != nil || same < 10 {
+		t.Errorf("the export has %d files, %v", same, err)
+	}
+}
+
+func TestTheHostTellsHowItIs(t *testing.T) {
+	w, _ := published(t)
+	server := httptest.NewServer(w.host.Metrics())
+	defer server.Close()
+	get := func(url string) string {
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != 200 {
+			t.Errorf("%s: %d %s", url, resp.StatusCode, text)
+		}
+		return string(text)
+	}
+	w.offered("production")
+	text := get(server.URL + "/metrics")
+	for _, line := range []string{`larder_host_versions{state="COMPLETE"} 1`, `larder_host_requests_total{side="devices",code="2xx"} 1`, "larder_host_jobs_failing 0", "# TYPE larder_host_jobs gauge"} {
+		if !strings.Contains(text, line) {
+			t.Errorf("the metrics lack %q:\n%s", line, text)
+		}
+	}
+	for _, person := range []string{"127.0.0.1", bundle, w.admin.KeyID, "level"} {
+		if strings.Contains(text, person) {
+			t.Errorf("the metrics tell of %q", person)
+		}
+	}
+	for _, url := range []string{w.base + "/healthz", w.base + "/readyz", server.URL + "/readyz"} {
+		if got := get(url); got != "ok\n" {
+			t.Errorf("%s: %q", url, got)
+		}
+	}
+	resp, err := http.Get(w.base + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode == 200 {
+		t.Error("the metrics are for everybody")
+	}
+}
