@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -51,14 +52,16 @@ func small(t *testing.T) (w *world, dir string) {
 // fill writes a file of others' until no more than that many bytes are free.
 func fill(t *testing.T, dir string, free int64) {
 	t.Helper()
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
+	f, err := os.Create(filepath.Join(dir, "others"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.Create(filepath.Join(dir, "others"))
-	if err == nil {
-		err = unix.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize-free)
-		_ = f.Close()
+	defer f.Close()
+	var st unix.Statfs_t
+	for err = unix.ENOSPC; errors.Is(err, unix.ENOSPC); { // somebody writes beside us
+		if err = unix.Statfs(dir, &st); err == nil && int64(st.Bavail)*st.Bsize > free {
+			err = unix.Fallocate(int(f.Fd()), 0, 0, int64(st.Bavail)*st.Bsize-free)
+		}
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"larder/asset"
@@ -21,6 +23,45 @@ type shop struct {
 	*app
 	packs   []asset.Pack
 	primary string
+	dam     *dam // holds back what is delivered, if it is set
+}
+
+// dam lets some bytes of packs pass, and the others when it is opened.
+type dam struct {
+	most    int64
+	passed  atomic.Int64
+	once    sync.Once
+	reached chan struct{}
+	opened  chan struct{}
+}
+
+func newDam(most int64) *dam {
+	return &dam{most: most, reached: make(chan struct{}), opened: make(chan struct{})}
+}
+
+type dammed struct {
+	http.ResponseWriter
+	*dam
+	gone <-chan struct{}
+}
+
+func (d dammed) Write(p []byte) (n int, err error) {
+	for len(p) > 0 && err == nil {
+		if d.passed.Load() >= d.most {
+			d.once.Do(func() { close(d.reached) })
+			_ = http.NewResponseController(d.ResponseWriter).Flush() // who reads is behind by what is held here
+			select {
+			case <-d.opened:
+			case <-d.gone:
+				return n, context.Canceled
+			}
+		}
+		var m int
+		m, err = d.ResponseWriter.Write(p[:min(len(p), 16<<10)])
+		d.passed.Add(int64(m))
+		n, p = n+m, p[m:]
+	}
+	return n, err
 }
 
 var (
@@ -64,6 +105,9 @@ func (s *shop) sell(id asset.PackID, version int64, policy asset.DownloadPolicy,
 	}
 	name, text := "/blobs/"+sum.Archive.String(), archive.Bytes()
 	s.server.Handle(name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.dam != nil {
+			w = dammed{w, s.dam, r.Context().Done()}
+		}
 		site.DeliverBlob(w, r, sum.Archive.String(), bytes.NewReader(text))
 	}))
 	p := asset.Pack{ID: id, Version: version, DownloadSize: sum.Size, URL: s.server.URL + name, DownloadPolicy: policy, Content: sum.Content.String(),

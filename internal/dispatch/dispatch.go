@@ -68,6 +68,7 @@ type Dispatcher struct {
 		busy map[string]chan struct{} // packs that a run works on; closed at its end
 	}
 	together together
+	strays   strays
 }
 
 // MaxManifest bounds the bytes of a manifest; a larger one is refused (1012).
@@ -127,6 +128,7 @@ func (d *Dispatcher) Pass(ctx context.Context) (time.Time, error) {
 	if err := d.gather(ctx, now); err != nil { // before the rows are read
 		return time.Time{}, err
 	}
+	again := d.recover(ctx, now)
 	fronts := d.running.fronts()
 	err := d.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		if err := d.stopOrphans(tx); err != nil {
@@ -141,6 +143,7 @@ func (d *Dispatcher) Pass(ctx context.Context) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	next = earlier(next, again)
 	plan := policy.Assign(d.Limits, d.running.list(), ready, d.running.shares(ready))
 	for _, id := range plan.Yield {
 		d.running.stop(id, errYield)

@@ -220,11 +220,14 @@ func nothing(*db.Tx, []*booking) error { return nil }
 func (d *Dispatcher) write(f func(*db.Tx) error) error { return d.DB.Write(context.Background(), f) }
 
 // lost handles a row that would not take the outcome: it was cancelled or its app
-// removed meanwhile, so the bytes belong to nobody.
+// removed meanwhile, so the bytes belong to nobody. One that could not be written at all is
+// put back, see strays.
 func (d *Dispatcher) lost(r *run, err error) {
-	if asset.CodeOf(err) != asset.CodeInternal {
-		// What was received counts all the same.
-		_ = d.writeBooked([]*run{r}, false, nothing)
-		d.Discard(&r.Entry) // what cannot be removed now is swept at the next start
+	if asset.CodeOf(err) == asset.CodeInternal {
+		d.strays.add(r.UniqueIdentifier)
+		return
 	}
+	// What was received counts all the same.
+	_ = d.writeBooked([]*run{r}, false, nothing)
+	d.Discard(&r.Entry) // what cannot be removed now is swept at the next start
 }
