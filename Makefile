@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 # Go itself reports CGO_ENABLED=0 when it finds no C compiler.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
-.PHONY: help build test race check cross soak fuzz fmt clean dist dist-check corpora bench bench-quick
+.PHONY: help build test race check cross soak fuzz fmt clean dist dist-check corpora bench bench-quick bench-host
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -68,3 +68,6 @@ bench: ## Measure us against the best tools of the field: NAMES="human ort" FIGU
 
 bench-quick: ## What can be measured in minutes: bytes and sizes of two corpora
 	$(MAKE) bench FIGURES=$(or $(FIGURES),P1,P2,P2b,P3,P8) NAMES="$(or $(NAMES),human freedoom)" BENCH=-quick
+
+bench-host: build ## Measure a host: the checks of 100,000 devices, delivery beside nginx (Linux)
+	go run ./bench/fleet -larder bin/larder

@@ -15,7 +15,7 @@ import (
 // floors is the house from the roof to the ground. Imports only go down;
 // packages on one floor never import each other.
 var floors = [][]string{
-	{"cmd/larder", "internal/dist", "bench"},
+	{"cmd/larder", "internal/dist", "bench", "bench/fleet"},
 	{"bench/peer"},
 	{"bench/corpus", "bench/meter"},
 	{"internal/autostart", "internal/desktop"},

@@ -1,16 +1,13 @@
 package site
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"os"
 	"path"
 	"strings"
 	"time"
-
-	"larder/asset"
 )
 
 // Handler delivers a site in a directory: manifests, to be asked for again each
@@ -18,6 +15,7 @@ import (
 // ranges. Queries are ignored. It serves nothing else, and takes paths below the
 // site: see [Prefix]. It never follows a symbolic link out of the directory.
 func Handler(dir *os.Root) http.Handler {
+	docs := &documents{dir: dir}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -32,10 +30,10 @@ func Handler(dir *os.Root) http.Handler {
 			blob(w, r, dir, name, part[2])
 			return
 		case len(part) == 4 && part[0] == "apps" && (part[3] == "manifest.json" || part[2] == "trust" && part[3] == "timestamp.json"):
-			document(w, r, dir, name, "no-cache")
+			docs.deliver(w, r, name, "no-cache")
 			return
 		case len(part) == 4 && part[0] == "apps" && (part[2] == "trust" && strings.HasSuffix(part[3], ".json") || strings.HasSuffix(part[3], ".manifest.json")):
-			document(w, r, dir, name, forever)
+			docs.deliver(w, r, name, forever)
 			return
 		}
 		http.NotFound(w, r)
@@ -81,10 +79,17 @@ func DeliverManifest(w http.ResponseWriter, r *http.Request, text string) {
 }
 
 func deliver(w http.ResponseWriter, r *http.Request, text, cache string) {
-	sum := sha256.Sum256([]byte(text))
+	answer(w, r, text, tagOf(text), cache)
+}
+
+func answer(w http.ResponseWriter, r *http.Request, text, tag, cache string) {
 	h := w.Header()
-	h.Set("ETag", `"`+hex.EncodeToString(sum[:16])+`"`)
+	h.Set("ETag", tag)
 	h.Set("Cache-Control", cache)
+	if r.Header.Get("If-None-Match") == tag { // the check of an idle device, by far the most frequent
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
 	h.Set("Content-Type", typeJSON)
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
 }
@@ -103,17 +108,14 @@ func blob(w http.ResponseWriter, r *http.Request, dir *os.Root, name, hash strin
 	DeliverBlob(w, r, hash, f)
 }
 
-func document(w http.ResponseWriter, r *http.Request, dir *os.Root, name, cache string) {
-	f, err := dir.Open(name)
-	if err != nil {
-		http.NotFound(w, r)
-		return
-	}
-	defer f.Close()
-	var text strings.Builder
-	if _, err := io.Copy(&text, io.LimitReader(f, asset.MaxDownloadManifest)); err != nil {
+func (d *documents) deliver(w http.ResponseWriter, r *http.Request, name, cache string) {
+	doc, err := d.get(name)
+	switch {
+	case errors.Is(err, errUnread):
 		http.Error(w, "the document cannot be read", http.StatusInternalServerError)
-		return
+	case err != nil:
+		http.NotFound(w, r)
+	default:
+		answer(w, r, doc.text, doc.tag, cache)
 	}
-	deliver(w, r, text.String(), cache)
 }
