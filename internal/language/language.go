@@ -27,11 +27,12 @@ var form = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]
 // not matter. Anything else, and a subtag that nobody registered, is 1000.
 func Parse(s string) (Tag, error) {
 	t, err := language.Parse(s)
-	if !form.MatchString(s) || err != nil || t == language.Und {
+	tag := of(t)
+	if !form.MatchString(s) || err != nil || tag.IsZero() {
 		return Tag{}, &asset.Error{Code: asset.CodeConfiguration, Op: "read language", Subject: clip(s), Message: "it is not a language tag that a pack may bear",
 			Help: "write an ISO 639 language, then if need be a script and a region: ja, es-US, zh-Hant, zh-Hans-VN"}
 	}
-	return of(t), nil
+	return tag, nil
 }
 
 // Prefer reads what a person or a system says of itself, and takes more: variants
@@ -44,7 +45,7 @@ func Prefer(s string) (Tag, bool) {
 		return Tag{}, false
 	}
 	t, err := language.Parse(strings.ReplaceAll(s, "_", "-"))
-	if err != nil || t == language.Und {
+	if err != nil {
 		return Tag{}, false
 	}
 	tag := of(t)
@@ -57,6 +58,7 @@ func of(t language.Tag) Tag {
 		return Tag{}
 	}
 	text := join(b, s, r)
+	t = language.Make(text) // "en-ZZ" says that its region is unknown, and is "en"
 	mb, _ := t.Base()
 	ms, _ := t.Script()
 	mr, _ := t.Region()

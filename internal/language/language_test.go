@@ -140,3 +140,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAnUnknownRegionOrScriptIsNone(t *testing.T) {
+	for _, s := range []string{"en-ZZ", "en-Zzzz", "en-Zzzz-ZZ"} {
+		if got, err := Parse(s); err != nil || got.String() != "en" || got.Maximal() != "en-Latn-US" {
+			t.Errorf("%s is read as %q, %q, %v", s, got, got.Maximal(), err)
+		}
+	}
+	for _, s := range []string{"und-ZZ", "und-Latn", "und"} {
+		if got, err := Parse(s); err == nil {
+			t.Errorf("%s is read as %q", s, got)
+		}
+	}
+}
