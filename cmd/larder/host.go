@@ -58,7 +58,7 @@ or say with --url by which https URL a proxy in front makes the host reachable.`
 	f.StringVar(&o.admin, "admin-key", "", "write the key that the first start makes to `FILE`, and do not print it")
 	f.BoolVar(&o.logJSON, "log-json", false, "write the log as JSON")
 	f.StringVar(&o.metrics, "metrics", "", "serve /metrics, /healthz and /readyz at `ADDRESS`, without a key")
-	cmd.AddCommand(c.hostDoctorCommand(), c.hostBackupCommand(), c.hostRestoreCommand(), c.hostExportCommand())
+	cmd.AddCommand(c.hostDoctorCommand(), c.hostBackupCommand(), c.hostRestoreCommand(), c.hostExportCommand(), c.hostKeyCommand())
 	return withExits(c.printsJSON(cmd, "print where it is as one line of JSON"), exitData, exitNotNow)
 }
 

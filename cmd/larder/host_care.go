@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"larder/internal/host"
+	"larder/internal/host/access"
 )
 
 // hostDir is the flag of the commands that look after a host's directory.
@@ -63,6 +64,33 @@ func (e told) orNil() error {
 		return nil
 	}
 	return e
+}
+
+func (c *cli) hostKeyCommand() *cobra.Command {
+	var dir, file string
+	cmd := &cobra.Command{
+		Use: "new-admin-key --dir DIR", Short: "Make one more key of an administrator", Args: takes(0, 0),
+		Long: "Make one more key of an administrator, when the first one was lost. It is printed, once, or written to a file; the host may\n" +
+			"run. The old one can be revoked with it.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" {
+				return wrongUse(cmd, "--dir is missing")
+			}
+			var made madeKey
+			err := host.NewAdmin(cmd.Context(), dir, func(k access.Credential) error { return made.take(k, file) }, time.Now())
+			if err != nil {
+				return err
+			}
+			if made.file != "" {
+				c.say("kept in %s", made.file)
+			} else {
+				c.say("%s=%s", apiKey, made.secret)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&file, "admin-key", "", "write the key to `FILE`, and do not print it")
+	return hostDir(cmd, &dir)
 }
 
 func (c *cli) hostBackupCommand() *cobra.Command {

@@ -39,10 +39,12 @@ func hostingCommand(ts *testscript.TestScript, _ bool, args []string) {
 	beside(ts, append([]string{"host", "--json", "--listen", strings.TrimPrefix(ts.Getenv("SERVE"), "http://")}, args...))
 }
 
-// apikey FILE: set LARDER_API_KEY to the key in what "larder host --json" printed.
+// apikey FILE: set LARDER_API_KEY to the key in a file, or in what "larder host --json" printed.
 func apiKeyCommand(ts *testscript.TestScript, _ bool, args []string) {
-	var at hosted
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &at))
+	at := hosted{Key: strings.TrimSpace(ts.ReadFile(args[0]))}
+	if strings.HasSuffix(args[0], ".json") {
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &at))
+	}
 	ts.Setenv(apiKey, at.Key)
 }
 

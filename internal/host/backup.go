@@ -21,6 +21,9 @@ import (
 // earlier backup and cannot have changed is not copied again. The catalog is taken first, so that all
 // that it names is copied after it.
 func Backup(ctx context.Context, dir, to string) error {
+	if err := isHost(dir); err != nil {
+		return err
+	}
 	disk := fsx.OS()
 	if err := fsx.MkdirAll(disk, to, 0o700); err != nil {
 		return told(to, err)
@@ -85,6 +88,9 @@ func Restore(ctx context.Context, from, dir string) error {
 // Export copies the site of a host into a folder that any web server may deliver below
 // /larder/v1/. It is whole at every moment: what devices follow is copied last.
 func Export(ctx context.Context, dir, to string) error {
+	if err := isHost(dir); err != nil {
+		return err
+	}
 	return told(to, copyTree(ctx, filepath.Join(dir, "site"), to))
 }
 

@@ -295,31 +295,6 @@ func (m *mortal) busy() bool {
 	return len(blobsOf(m.t, m.dir)) > 4 || len(filesIn(m.t, filepath.Join(m.dir, "uploads"))) > 0
 }
 
-func blobsOf(t *testing.T, dir string) (all []string) {
-	t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, "site", "blobs", "*", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range found {
-		all = append(all, filepath.Base(f))
-	}
-	slices.Sort(all)
-	return all
-}
-
-func filesIn(t *testing.T, dir string) (all []string) {
-	t.Helper()
-	entries, err := os.ReadDir(dir)
-	if err != nil && !os.IsNotExist(err) {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		all = append(all, e.Name())
-	}
-	return all
-}
-
 // books opens the dead host once more, lets it do what it owes, and counts.
 func (m *mortal) books(states map[string]string, level, other string) {
 	t := m.t

@@ -37,8 +37,8 @@ const scarce = 1 << 30
 // Doctor examines a host's directory, while the host runs or not, and changes nothing. Deep
 // reads every blob.
 func Doctor(ctx context.Context, dir string, deep bool, now time.Time) (found []Finding, err error) {
-	if _, err := os.Stat(filepath.Join(dir, "host.db")); err != nil {
-		return nil, &asset.Error{Code: asset.CodeNotFound, Op: op, Subject: dir, Message: "it is not the directory of a host", Help: "name the one that \"larder host --dir\" has"}
+	if err := isHost(dir); err != nil {
+		return nil, err
 	}
 	c, err := catalog.Open(ctx, filepath.Join(dir, "host.db"), nil)
 	if err != nil {

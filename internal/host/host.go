@@ -145,6 +145,11 @@ func (h *Host) firstKey(ctx context.Context, issuer string) error {
 	if err := h.catalog.Read(ctx, func(tx catalog.Tx) (err error) { keys, err = tx.Keys(); return err }); err != nil || len(keys) > 0 || h.Admin == nil {
 		return err
 	}
+	return addAdmin(ctx, h.catalog, issuer, "made at the first start", h.Admin, h.Now())
+}
+
+// addAdmin makes a key for an administrator, and gives it to take before the host accepts it.
+func addAdmin(ctx context.Context, c *catalog.Catalog, issuer, name string, take func(access.Credential) error, now time.Time) error {
 	made, err := access.New(issuer)
 	if err != nil {
 		return err
@@ -153,12 +158,38 @@ func (h *Host) firstKey(ctx context.Context, issuer string) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Admin(made); err != nil {
+	if err := take(made); err != nil {
 		return err
 	}
-	return h.catalog.Write(ctx, func(tx catalog.Tx) error {
-		return tx.AddKey(catalog.Key{ID: made.KeyID, Name: "made at the first start", Role: access.Admin, Public: public, Created: h.Now()})
+	return c.Write(ctx, func(tx catalog.Tx) error {
+		return tx.AddKey(catalog.Key{ID: made.KeyID, Name: name, Role: access.Admin, Public: public, Created: now})
 	})
+}
+
+// NewAdmin makes one more key of an administrator, for a host whose key was lost; the host may run. Who
+// may write the directory may do this.
+func NewAdmin(ctx context.Context, dir string, take func(access.Credential) error, now time.Time) (err error) {
+	if err := isHost(dir); err != nil {
+		return err
+	}
+	c, err := catalog.Open(ctx, filepath.Join(dir, "host.db"), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	issuer := ""
+	if err := c.Write(ctx, func(tx catalog.Tx) (err error) { issuer, err = tx.Fact("issuer", catalog.NewID); return err }); err != nil {
+		return told(dir, err)
+	}
+	return addAdmin(ctx, c, issuer, "made by hand", take, now)
+}
+
+// isHost refuses a directory that no host has.
+func isHost(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "host.db")); err != nil {
+		return &asset.Error{Code: asset.CodeNotFound, Op: op, Subject: dir, Message: "it is not the directory of a host", Help: "name the one that \"larder host --dir\" has"}
+	}
+	return nil
 }
 
 // Handler serves publishers and devices.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -333,4 +334,31 @@ func build(t *testing.T, id string, files map[string]string) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+// blobsOf names the blobs of a host.
+func blobsOf(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "site", "blobs", "*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range found {
+		all = append(all, filepath.Base(f))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// filesIn names what is in a directory, which may be missing.
+func filesIn(t *testing.T, dir string) (all []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
 }
