@@ -88,7 +88,7 @@ func TestBombsEndInAFaultSoonAndSmall(t *testing.T) {
 			_, faults := Check(dir)
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
-			if took > time.Second {
+			if took > 10*time.Second { // with the race detector, on a busy machine; a bomb takes hours
 				t.Errorf("took %v", took)
 			}
 			if spent := after.TotalAlloc - before.TotalAlloc; spent > 64<<20 {
