@@ -378,6 +378,8 @@ class DownloadManager:
                 conn.request(method, path, text, headers)
                 with conn.getresponse() as answer:
                     if answer.status >= 400:
+                        if self._closed.is_set():  # the service may tell a waiter first that its session ended
+                            raise LarderError(Code.CALLER_CONNECTION_INVALID, "call service", "the download manager was closed")
                         raise _told(answer)
                     yield answer
             except (FileNotFoundError, ConnectionRefusedError) as e:
