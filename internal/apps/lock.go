@@ -25,7 +25,7 @@ type line struct {
 type waiter struct {
 	owner any
 	turn  chan struct{}
-	gone  chan struct{} // its owner gave up
+	gone  chan error // why its owner left the line
 }
 
 // Acquire waits for the lock until deadline; a zero deadline waits for ever, one
@@ -49,7 +49,7 @@ func (l *Locks) Acquire(ctx context.Context, app asset.AppID, owner any, deadlin
 		l.mu.Unlock()
 		return nil
 	}
-	w := &waiter{owner: owner, turn: make(chan struct{}), gone: make(chan struct{})}
+	w := &waiter{owner: owner, turn: make(chan struct{}), gone: make(chan error, 1)}
 	q.queue = append(q.queue, w)
 	l.mu.Unlock()
 
@@ -61,8 +61,8 @@ func (l *Locks) Acquire(ctx context.Context, app asset.AppID, owner any, deadlin
 	select {
 	case <-w.turn:
 		return nil
-	case <-w.gone:
-		return lockError(app, "its caller gave up waiting", "ask again")
+	case err := <-w.gone:
+		return err
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
@@ -82,7 +82,7 @@ func (l *Locks) Release(app asset.AppID, owner any) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	q := l.apps[app]
-	waited := q != nil && q.leave(owner)
+	waited := q != nil && q.leave(owner, lockError(app, "its caller gave up waiting", "ask again"))
 	if q == nil || q.holder != owner {
 		if waited {
 			return nil
@@ -93,20 +93,20 @@ func (l *Locks) Release(app asset.AppID, owner any) error {
 	return nil
 }
 
-// leave takes an owner out of the line.
-func (q *line) leave(owner any) (waited bool) {
+// leave takes an owner out of the line, and tells its waiters why.
+func (q *line) leave(owner any, why error) (waited bool) {
 	q.queue = slices.DeleteFunc(q.queue, func(w *waiter) bool {
 		if w.owner != owner {
 			return false
 		}
 		waited = true
-		close(w.gone)
+		w.gone <- why
 		return true
 	})
 	return waited
 }
 
-// Free lets go of whatever owner holds of app.
+// Free lets go of whatever owner holds of app, since its connection has ended.
 func (l *Locks) Free(app asset.AppID, owner any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -114,7 +114,8 @@ func (l *Locks) Free(app asset.AppID, owner any) {
 	if q == nil {
 		return
 	}
-	q.leave(owner)
+	q.leave(owner, &asset.Error{Code: asset.CodeConnectionInvalid, Op: "exclusive control of", Subject: string(app),
+		Message: "the connection of its caller has ended", Help: "connect again, and ask again"})
 	if q.holder == owner {
 		l.pass(app, q)
 	}

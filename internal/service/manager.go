@@ -31,7 +31,11 @@ func (s *Service) AcquireControl(ctx context.Context, app asset.AppID, session s
 		return err
 	}
 	err = s.locks.Acquire(ctx, app, p, deadline)
-	if gone := ctx.Err(); gone != nil { // the caller, or the service
+	gone := ctx.Err() // the caller
+	if s.closing.Load() {
+		gone = context.Canceled // the service: its end freed the lock, and nobody is to have it now
+	}
+	if gone != nil {
 		if err == nil {
 			s.locks.Free(app, p)
 		}
