@@ -216,18 +216,7 @@ func (c *call) listFiles() (any, error) {
 }
 
 func (c *call) linkFiles() (any, error) {
-	var doc jsonapi.Document
-	err := c.Catalog.Read(c.ctx, func(tx catalog.Tx) error {
-		all, err := c.files(tx)
-		page, p := jsonapi.Page(c.query, all, func(f catalog.File) string { return f.ID })
-		var out []jsonapi.Ref
-		for _, f := range page {
-			out = append(out, jsonapi.Ref{Type: typeFiles, ID: f.ID})
-		}
-		doc = list(c, p, out, nil)
-		return err
-	})
-	return doc, err
+	return linked(c, typeFiles, c.files, func(f catalog.File) string { return f.ID })
 }
 
 // commitFile seals a file whose parts are all there, and has it processed.

@@ -114,43 +114,13 @@ func (c *call) packs(tx catalog.Tx) (out []packView, err error) {
 	return out, nil
 }
 
+func packID(v packView) string { return v.ID }
+
 func (c *call) listPacks() (any, error) {
-	var doc jsonapi.Document
-	err := c.Catalog.Read(c.ctx, func(tx catalog.Tx) error {
-		all, err := c.packs(tx)
-		if err != nil {
-			return err
-		}
-		page, p := jsonapi.Page(c.query, all, func(v packView) string { return v.ID })
-		var out, included []jsonapi.Resource
-		for _, v := range page {
-			out = append(out, c.query.Sparse(c.showPack(v)))
-			more, err := c.packIncluded(tx, v)
-			if err != nil {
-				return err
-			}
-			included = append(included, more...)
-		}
-		doc = list(c, p, out, included)
-		return nil
-	})
-	return doc, err
+	return listed(c, c.packs, packID, c.showPack, c.packIncluded)
 }
 
-func (c *call) linkPacks() (any, error) {
-	var doc jsonapi.Document
-	err := c.Catalog.Read(c.ctx, func(tx catalog.Tx) error {
-		all, err := c.packs(tx)
-		page, p := jsonapi.Page(c.query, all, func(v packView) string { return v.ID })
-		var out []jsonapi.Ref
-		for _, v := range page {
-			out = append(out, jsonapi.Ref{Type: typePacks, ID: v.ID})
-		}
-		doc = list(c, p, out, nil)
-		return err
-	})
-	return doc, err
-}
+func (c *call) linkPacks() (any, error) { return linked(c, typePacks, c.packs, packID) }
 
 // packIdentifier judges one. Apple refuses dots and underscores with numbers of their own
 // (managed §8.5).

@@ -134,43 +134,13 @@ func (c *call) versions(tx catalog.Tx) (out []versionView, err error) {
 	return out, nil
 }
 
+func versionID(v versionView) string { return v.ID }
+
 func (c *call) listVersions() (any, error) {
-	var doc jsonapi.Document
-	err := c.Catalog.Read(c.ctx, func(tx catalog.Tx) error {
-		all, err := c.versions(tx)
-		if err != nil {
-			return err
-		}
-		page, p := jsonapi.Page(c.query, all, func(v versionView) string { return v.ID })
-		var out, included []jsonapi.Resource
-		for _, v := range page {
-			out = append(out, c.query.Sparse(c.showVersion(v)))
-			more, err := c.versionIncluded(tx, v)
-			if err != nil {
-				return err
-			}
-			included = append(included, more...)
-		}
-		doc = list(c, p, out, included)
-		return nil
-	})
-	return doc, err
+	return listed(c, c.versions, versionID, c.showVersion, c.versionIncluded)
 }
 
-func (c *call) linkVersions() (any, error) {
-	var doc jsonapi.Document
-	err := c.Catalog.Read(c.ctx, func(tx catalog.Tx) error {
-		all, err := c.versions(tx)
-		page, p := jsonapi.Page(c.query, all, func(v versionView) string { return v.ID })
-		var out []jsonapi.Ref
-		for _, v := range page {
-			out = append(out, jsonapi.Ref{Type: typeVersions, ID: v.ID})
-		}
-		doc = list(c, p, out, nil)
-		return err
-	})
-	return doc, err
-}
+func (c *call) linkVersions() (any, error) { return linked(c, typeVersions, c.versions, versionID) }
 
 func (c *call) getRelease() (any, error) {
 	var doc jsonapi.Document
