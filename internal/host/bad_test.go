@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,12 +167,12 @@ func TestPartsAreHeldToTheirOperations(t *testing.T) {
 
 func TestAnExpiredOperationIsToldAndReadAgainItIsFresh(t *testing.T) {
 	now := time.Now()
-	late := 0 * time.Second
+	var late atomic.Int64 // the worker reads the clock too
 	w := newWorld(t, func(o *Options) {
-		o.Limits, o.Now = api.Limits{Upload: time.Minute}, func() time.Time { return now.Add(late) }
+		o.Limits, o.Now = api.Limits{Upload: time.Minute}, func() time.Time { return now.Add(time.Duration(late.Load())) }
 	})
 	f := w.newFile(w.newVersion(w.newPack(w.newApp(bundle), "level")), "ASSET", "a", 4)
-	late = 2 * time.Minute
+	late.Store(int64(2 * time.Minute))
 	if status, text := w.send(w.operations(f)[0], []byte("abcd")); status != 403 || !strings.Contains(text, "UPLOAD_ERROR.EXPIRED") {
 		t.Errorf("an expired operation: %d %s", status, text)
 	}
