@@ -99,7 +99,7 @@ func TestNumbersAreWrittenForPeople(t *testing.T) {
 }
 
 // An update is measured on a small pair of trees: what a device fetches is less than
-// the pack and no less than the index, and the new tree is put together.
+// the pack, what signs it is counted, and the new tree is put together.
 func TestAWorkTellsWhatAnUpdateCosts(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, data []byte) {
@@ -131,7 +131,7 @@ func TestAWorkTellsWhatAnUpdateCosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := u.Unprepared.total(); got >= info.Size() || u.Unprepared.Blocks == 0 || u.Unprepared.Index == 0 || u.Unprepared.Manifest == 0 {
+	if got := u.Unprepared.total(); got >= info.Size() || u.Unprepared.Pack == 0 || u.Unprepared.Documents < 1000 {
 		data, _ := json.Marshal(u)
 		t.Errorf("of %d: %s", info.Size(), data)
 	}

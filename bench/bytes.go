@@ -34,7 +34,7 @@ func (b *bench) updateBytes(ctx context.Context, p corpus.Pair, bed *peer.Bed) (
 	command := "bench work build old/ old.assetpack; bench work build new/ new.assetpack; bench work update old.assetpack new.assetpack"
 	ours := func(name string, u update) peer.Cost {
 		return peer.Cost{Peer: name, Bytes: u.total(), Command: command,
-			Version: fmt.Sprintf("manifest %d + index %d + blocks %d", u.Manifest, u.Index, u.Blocks)}
+			Version: fmt.Sprintf("documents %d + pack %d", u.Documents, u.Pack)}
 	}
 	if best, ok := cheapest(peers); ok {
 		f := against(best, u.Prepared, "P1", "update", 1.00)
@@ -59,7 +59,7 @@ func (b *bench) updateBytes(ctx context.Context, p corpus.Pair, bed *peer.Bed) (
 func against(c peer.Cost, u update, id, what string, target float64) figure {
 	return figure{ID: id, What: what, Ours: float64(u.total()), Peer: float64(c.Bytes), Unit: "bytes", Against: c.Peer,
 		Ratio: float64(u.total()) / float64(c.Bytes), Target: target,
-		Note: fmt.Sprintf("manifest %d + index %d + blocks %d", u.Manifest, u.Index, u.Blocks)}
+		Note: fmt.Sprintf("documents %d + pack %d", u.Documents, u.Pack)}
 }
 
 func cheapest(peers []peer.Cost) (best peer.Cost, ok bool) {

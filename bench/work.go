@@ -44,6 +44,9 @@ func work(ctx context.Context, args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(out)
 }
 
+// about is the packaging manifest of every pack here.
+const about = `{"assetPackID":"level-01","downloadPolicy":{"essential":{"installationEventTypes":["subsequentUpdate"]}},"fileSelectors":[{"directory":"."}],"platforms":[]}`
+
 // buildTree DIR PACK
 func buildTree(ctx context.Context, args []string) (any, error) {
 	root, err := os.OpenRoot(args[0])
@@ -82,7 +85,7 @@ func buildTo(ctx context.Context, name string, t pack.Tree, previous *pack.Archi
 	if err != nil {
 		return pack.Summary{}, err
 	}
-	s, err := pack.Build(ctx, f, t, pack.BuildOptions{Previous: previous})
+	s, err := pack.Build(ctx, f, t, pack.BuildOptions{Previous: previous, Metadata: []byte(about)})
 	return s, errors.Join(err, f.Close())
 }
 
