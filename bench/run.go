@@ -97,6 +97,7 @@ func (b *bench) identify(ctx context.Context) (err error) {
 		return errors.Join(err, errors.New("run it from the module's root"))
 	}
 	h := sha256.New()
+	h.Write([]byte(about))
 	for _, f := range append(files, "go.mod") {
 		if strings.HasSuffix(f, "_test.go") {
 			continue
