@@ -21,6 +21,7 @@ import (
 	"larder/internal/fsx"
 	"larder/internal/host"
 	"larder/internal/host/access"
+	"larder/internal/host/webhook"
 )
 
 type hostOptions struct {
@@ -31,6 +32,7 @@ type hostOptions struct {
 	key     string
 	admin   string
 	metrics string
+	hooks   []string
 	logJSON bool
 }
 
@@ -57,6 +59,7 @@ or say with --url by which https URL a proxy in front makes the host reachable.`
 	f.StringVar(&o.key, "key", "", "private key of the certificate, `FILE` in PEM form")
 	f.StringVar(&o.admin, "admin-key", "", "write the key that the first start makes to `FILE`, and do not print it")
 	f.BoolVar(&o.logJSON, "log-json", false, "write the log as JSON")
+	f.StringArrayVar(&o.hooks, "allow-webhooks", nil, "also send webhooks to `TARGET`, a name or a network that is not public; may be repeated")
 	f.StringVar(&o.metrics, "metrics", "", "serve /metrics, /healthz and /readyz at `ADDRESS`, without a key")
 	cmd.AddCommand(c.hostDoctorCommand(), c.hostBackupCommand(), c.hostRestoreCommand(), c.hostExportCommand(), c.hostKeyCommand())
 	return withExits(c.printsJSON(cmd, "print where it is as one line of JSON"), exitData, exitNotNow)
@@ -69,6 +72,10 @@ func (c *cli) host(cmd *cobra.Command, o hostOptions) (err error) {
 	if (o.cert == "") != (o.key == "") {
 		return wrongUse(cmd, "--cert and --key go together")
 	}
+	hooks, err := webhook.ParseAllowed(o.hooks)
+	if err != nil {
+		return err
+	}
 	l, base, err := o.open(cmd.Context())
 	if err != nil {
 		return err
@@ -80,7 +87,7 @@ func (c *cli) host(cmd *cobra.Command, o hostOptions) (err error) {
 	}
 	limitMemory()
 	made := &madeKey{}
-	h, err := host.Open(cmd.Context(), host.Options{Dir: o.dir, Base: base, Log: slog.New(handler),
+	h, err := host.Open(cmd.Context(), host.Options{Dir: o.dir, Base: base, Log: slog.New(handler), Webhooks: hooks,
 		Admin: func(k access.Credential) error { return made.take(k, o.admin) }})
 	if err != nil {
 		return err

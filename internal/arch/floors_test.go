@@ -23,6 +23,7 @@ var floors = [][]string{
 	{"internal/service", "internal/host", "internal/serve"}, // what a device knows of a host came over HTTP
 	{"internal/host/api", "internal/host/publisher"},
 	{"internal/host/process"},
+	{"internal/host/webhook"},
 	{"internal/host/catalog", "internal/host/staging", "internal/host/access", "internal/host/jsonapi"}, // books, parts, keys, form
 	{"internal/bucket", "internal/stick"}, // a site in a bucket; one that is carried by hand
 	{"internal/publish"},

@@ -37,7 +37,7 @@ func TestWhatIsWrongIsToldInApplesFormAndNothingIsHalfMade(t *testing.T) {
 	newFile := func(version string, size any, name, typ string) object {
 		return entity("backgroundAssetUploadFiles", "", object{"assetType": typ, "fileName": name, "fileSize": size}, "backgroundAssetVersion", "backgroundAssetVersions", version)
 	}
-	const packs, files = "POST /v1/backgroundAssets", "POST /v1/backgroundAssetUploadFiles"
+	const packs, files, hooks = "POST /v1/backgroundAssets", "POST /v1/backgroundAssetUploadFiles", "POST /larder/v1/webhooks"
 	before := s.everything()
 	for _, c := range []struct {
 		name, ask string
@@ -87,6 +87,14 @@ func TestWhatIsWrongIsToldInApplesFormAndNothingIsHalfMade(t *testing.T) {
 		{"a checksum of another length", "PATCH /v1/backgroundAssetUploadFiles/" + s.file, entity("backgroundAssetUploadFiles", s.file, object{"sourceFileChecksum": "abcd"}), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/sourceFileChecksum"},
 		{"a composite by SHA-256", "PATCH /v1/backgroundAssetUploadFiles/" + s.file, entity("backgroundAssetUploadFiles", s.file, object{"sourceFileChecksums": object{"composite": object{"hash": strings.Repeat("ab", 32), "algorithm": "SHA_1"}}}), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/sourceFileChecksums/composite/algorithm"},
 		{"another ID in the body", "PATCH /v1/backgroundAssets/" + s.pack, entity("backgroundAssets", archived, object{"archived": true}), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/id"},
+		{"a webhook to this machine", hooks, newHook(s.app, "https://127.0.0.1/x", nil), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/url"},
+		{"a webhook to the machine's own cloud", hooks, newHook(s.app, "https://169.254.169.254/latest/meta-data", nil), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/url"},
+		{"a webhook without encryption", hooks, newHook(s.app, "http://hooks.example.org/x", nil), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/url"},
+		{"a webhook for what never happens", hooks, newHook(s.app, "https://hooks.example.org/x", object{"eventTypes": []string{"BUILD_UPLOAD_STATE_UPDATED"}}), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/eventTypes"},
+		{"a webhook for nothing", hooks, newHook(s.app, "https://hooks.example.org/x", object{"eventTypes": []string{}}), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/eventTypes"},
+		{"a webhook with a secret that can be guessed", hooks, newHook(s.app, "https://hooks.example.org/x", object{"secret": "1234"}), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/secret"},
+		{"a ping of no webhook", "POST /larder/v1/webhookPings", entity("webhookPings", "", nil, "webhook", "webhooks", "x"), 409, "ENTITY_ERROR.RELATIONSHIP.INVALID", "/data/relationships/webhook"},
+		{"no delivery to repeat", "POST /larder/v1/webhookDeliveries", entity("webhookDeliveries", "", nil, "template", "webhookDeliveries", "x"), 409, "ENTITY_ERROR.RELATIONSHIP.INVALID", "/data/relationships/template"},
 		{"no role", "POST /larder/v1/keys", entity("larderKeys", "", object{"name": "k", "role": "GOD"}), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/role"},
 		{"an app that is there", "POST /larder/v1/apps", entity("apps", "", object{"bundleId": bundle}), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID.DUPLICATE", "/data/attributes/bundleId"},
 		{"no identifier of an app", "POST /larder/v1/apps", entity("apps", "", object{"bundleId": "../x"}), 409, "ENTITY_ERROR.ATTRIBUTE.INVALID", "/data/attributes/bundleId"},

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"larder/asset"
@@ -27,6 +28,7 @@ import (
 	"larder/internal/host/catalog"
 	"larder/internal/host/process"
 	"larder/internal/host/staging"
+	"larder/internal/host/webhook"
 	"larder/internal/site"
 )
 
@@ -40,6 +42,7 @@ type Options struct {
 	Admin    func(access.Credential) error
 	Limits   api.Limits
 	Settings process.Settings
+	Webhooks webhook.Allowed // receivers beside all public ones
 	Now      func() time.Time
 	// At is told which step was just done, and Commit asked before each commit: a test may
 	// let the host die there.
@@ -56,6 +59,7 @@ type Host struct {
 	site    *os.Root
 	handler http.Handler
 	counts  counts
+	tally   tally
 }
 
 const op = "host"
@@ -92,6 +96,7 @@ func Open(ctx context.Context, o Options) (h *Host, err error) {
 	if h.catalog, err = catalog.Open(ctx, filepath.Join(o.Dir, "host.db"), o.Commit); err != nil {
 		return h, err
 	}
+	h.catalog.Now = h.Now
 	if h.site, err = os.OpenRoot(filepath.Join(o.Dir, "site")); err != nil {
 		return h, told(o.Dir, err)
 	}
@@ -113,11 +118,12 @@ func (h *Host) assemble(ctx context.Context, disk fsx.FS) error {
 	}
 	area := &staging.Area{Dir: filepath.Join(h.Dir, "uploads"), Disk: disk}
 	h.worker = &process.Worker{Catalog: h.catalog, Staging: area, Site: filepath.Join(h.Dir, "site"), Keys: filepath.Join(h.Dir, "keys"),
-		Scratch: filepath.Join(h.Dir, "work"), Disk: disk, Now: h.Now, Log: h.Log, Settings: h.Settings, At: h.At}
+		Scratch: filepath.Join(h.Dir, "work"), Disk: disk, Now: h.Now, Log: h.Log, Settings: h.Settings, At: h.At,
+		Hooks: webhook.Sender{Allowed: h.Webhooks, Base: h.Base, Now: h.Now}}
 	asking := (&api.API{Catalog: h.catalog, Staging: area, Issuer: issuer, Secret: []byte(secret), Base: h.Base, Now: h.Now, Log: h.Log, Wake: h.worker.Wake,
-		Free: func() (int64, error) { return fsx.Free(h.Dir) }, At: h.At, Limits: h.Limits}).Handler()
-	fetching := h.counts.watched(devices, http.StripPrefix(strings.TrimSuffix(site.Prefix, "/"), site.Handler(h.site)))
-	asking = h.counts.watched(publishers, asking)
+		Free: func() (int64, error) { return fsx.Free(h.Dir) }, Note: h.note, At: h.At, Limits: h.Limits, Webhooks: h.Webhooks}).Handler()
+	fetching := h.counts.watched(devices, http.StripPrefix(strings.TrimSuffix(site.Prefix, "/"), site.Handler(h.site)), h.tally.answered)
+	asking = h.counts.watched(publishers, asking, nil)
 	h.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case forDevices(r.URL.Path):
@@ -201,7 +207,13 @@ func (h *Host) Run(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	worked := make(chan error, 1)
-	go func() { worked <- h.worker.Run(ctx) }()
+	go func() {
+		var noting sync.WaitGroup
+		noting.Go(func() { h.noting(ctx) })
+		err := h.worker.Run(ctx)
+		noting.Wait()
+		worked <- errors.Join(err, h.note(context.WithoutCancel(ctx)))
+	}()
 	if l == nil {
 		return <-worked
 	}

@@ -28,13 +28,16 @@ const (
 
 var sides = [2]string{"publishers", "devices"}
 
-// watched counts what a handler answers.
-func (c *counts) watched(side int, h http.Handler) http.Handler {
+// watched counts what a handler answers. And, which may be nil, is told of each answer.
+func (c *counts) watched(side int, h http.Handler, and func(r *http.Request, status int, sent int64)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s := &sender{ResponseWriter: w, status: http.StatusOK}
 		h.ServeHTTP(s, r)
 		c.requests[side][min(max(s.status/100, 0), 5)].Add(1)
 		c.sent[side].Add(s.sent)
+		if and != nil {
+			and(r, s.status, s.sent)
+		}
 	})
 }
 

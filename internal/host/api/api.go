@@ -24,6 +24,7 @@ import (
 	"larder/internal/host/catalog"
 	"larder/internal/host/jsonapi"
 	"larder/internal/host/staging"
+	"larder/internal/host/webhook"
 )
 
 // API serves the requests of publishers. All fields are required.
@@ -37,9 +38,11 @@ type API struct {
 	Log     *slog.Logger
 	Wake    func() // has the worker look for jobs
 	Free    func() (int64, error)
+	Note    func(context.Context) error // has what devices fetched written to the catalog
 	// At is told which step was just done: a test may let the host die there.
-	At     func(point string)
-	Limits Limits
+	At       func(point string)
+	Limits   Limits
+	Webhooks webhook.Allowed // receivers beside all public ones
 
 	rates rates
 }
@@ -51,6 +54,7 @@ type Limits struct {
 	Upload   time.Duration // that the URL of a part is good for
 	Packs    int           // of an app, archived ones not counted
 	Versions int           // of a pack
+	Webhooks int           // of an app
 	Quota    int64         // bytes of a new app
 	Hourly   int           // requests of a key in an hour
 }
@@ -70,6 +74,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Versions == 0 {
 		l.Versions = 10_000
+	}
+	if l.Webhooks == 0 {
+		l.Webhooks = 10
 	}
 	if l.Quota == 0 {
 		l.Quota = 200e9 // Apple's

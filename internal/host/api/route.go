@@ -86,6 +86,8 @@ var (
 		"app": nil, "state": submissionStates, "platform": platformNames}}
 )
 
+var deliveryList = jsonapi.Spec{List: true, Filter: map[string][]string{"deliveryState": {catalog.Pending, catalog.Succeeded, catalog.Failed}}}
+
 func releaseQuery(typ string) jsonapi.Spec {
 	return jsonapi.Spec{Fields: fields(typ, typeVersions), Include: []string{"backgroundAssetVersion"}}
 }
@@ -127,6 +129,16 @@ var routes = []route{
 	{"POST", "/larder/v1/rollbacks", releasers, false, jsonapi.Spec{}, (*call).rollBack},
 	{"PATCH", "/larder/v1/apps/{id}", onlyAdmins, false, jsonapi.Spec{}, (*call).updateApp},
 	{"POST", "/larder/v1/apps", onlyAdmins, true, jsonapi.Spec{}, (*call).createApp},
+	{"GET", "/larder/v1/apps/{id}/stats", anyone, false, statList, (*call).listStats},
+	{"GET", "/larder/v1/apps/{id}/webhooks", releasers, false, jsonapi.Spec{List: true}, (*call).listWebhooks},
+	{"POST", "/larder/v1/webhooks", releasers, false, jsonapi.Spec{}, (*call).createWebhook},
+	{"GET", "/larder/v1/webhooks/{id}", releasers, false, jsonapi.Spec{}, (*call).getWebhook},
+	{"PATCH", "/larder/v1/webhooks/{id}", releasers, false, jsonapi.Spec{}, (*call).updateWebhook},
+	{"DELETE", "/larder/v1/webhooks/{id}", releasers, false, jsonapi.Spec{}, (*call).dropWebhook},
+	{"GET", "/larder/v1/webhooks/{id}/deliveries", releasers, false, deliveryList, (*call).listDeliveries},
+	{"GET", "/larder/v1/webhookDeliveries/{id}", releasers, false, jsonapi.Spec{}, (*call).getDelivery},
+	{"POST", "/larder/v1/webhookDeliveries", releasers, false, jsonapi.Spec{}, (*call).redeliver},
+	{"POST", "/larder/v1/webhookPings", releasers, false, jsonapi.Spec{}, (*call).ping},
 	{"GET", "/larder/v1/keys", onlyAdmins, true, jsonapi.Spec{}, (*call).listKeys},
 	{"POST", "/larder/v1/keys", onlyAdmins, true, jsonapi.Spec{}, (*call).createKey},
 	{"DELETE", "/larder/v1/keys/{id}", onlyAdmins, true, jsonapi.Spec{}, (*call).revokeKey},

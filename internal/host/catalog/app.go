@@ -71,10 +71,7 @@ const keyColumns = "SELECT id, name, role, app, public, created, revoked FROM ke
 func scanKey(r scanner) (k Key, err error) {
 	var created, revoked int64
 	err = r.Scan(&k.ID, &k.Name, &k.Role, &k.App, &k.Public, &created, &revoked)
-	k.Created = fromMillis(created)
-	if revoked != 0 {
-		k.Revoked = fromMillis(revoked)
-	}
+	k.Created, k.Revoked = fromMillis(created), maybe(revoked)
 	return k, err
 }
 

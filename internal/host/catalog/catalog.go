@@ -28,8 +28,11 @@ var schema embed.FS
 // ErrNone is what is given for a row that is not there.
 var ErrNone = errors.New("there is no such row")
 
-// Catalog is an open catalog.
-type Catalog struct{ db *db.DB }
+// Catalog is an open catalog. Now may be replaced before it is used.
+type Catalog struct {
+	Now func() time.Time
+	db  *db.DB
+}
 
 // Open opens or makes the file. commit, if not nil, is asked before each commit.
 func Open(ctx context.Context, file string, commit func() error) (*Catalog, error) {
@@ -37,7 +40,7 @@ func Open(ctx context.Context, file string, commit func() error) (*Catalog, erro
 	if err != nil {
 		return nil, err
 	}
-	return &Catalog{d}, nil
+	return &Catalog{time.Now, d}, nil
 }
 
 // Close closes it.
@@ -46,17 +49,20 @@ func (c *Catalog) Close() error { return c.db.Close() }
 // Snapshot writes the catalog, as it is at one moment, to a file that is not there yet.
 func (c *Catalog) Snapshot(ctx context.Context, file string) error { return c.db.Snapshot(ctx, file) }
 
-// Tx is a transaction.
-type Tx struct{ tx *db.Tx }
+// Tx is a transaction, at one time.
+type Tx struct {
+	tx  *db.Tx
+	now time.Time
+}
 
 // Write runs f in the one writing transaction, and commits it durably unless f fails.
 func (c *Catalog) Write(ctx context.Context, f func(Tx) error) error {
-	return c.db.Write(ctx, func(tx *db.Tx) error { return f(Tx{tx}) })
+	return c.db.Write(ctx, func(tx *db.Tx) error { return f(Tx{tx, c.Now()}) })
 }
 
 // Read runs f over one consistent view.
 func (c *Catalog) Read(ctx context.Context, f func(Tx) error) error {
-	return c.db.Read(ctx, func(tx *db.Tx) error { return f(Tx{tx}) })
+	return c.db.Read(ctx, func(tx *db.Tx) error { return f(Tx{tx, c.Now()}) })
 }
 
 // Fact gives what is written under a name, or what make gives, which is then written.
@@ -134,3 +140,18 @@ func text(v any) string {
 func millis(t time.Time) int64 { return t.UnixMilli() }
 
 func fromMillis(n int64) time.Time { return time.UnixMilli(n).UTC() }
+
+// maybeMillis and maybe are millis and fromMillis of a time that may be zero.
+func maybeMillis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return millis(t)
+}
+
+func maybe(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return fromMillis(n)
+}

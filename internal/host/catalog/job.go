@@ -27,11 +27,12 @@ func (t Tx) Enqueue(kind, subject string, due time.Time) error {
 		ON CONFLICT DO UPDATE SET generation = generation + 1, due = min(due, excluded.due), attempts = 0`, kind, subject, millis(due))
 }
 
-// Claim takes the job that is due longest, until the lease runs out; ErrNone if none is.
-func (t Tx) Claim(now time.Time, lease time.Duration) (j Job, err error) {
+// Claim takes the job of these kinds (none: of any) that is due longest, until the lease runs out; ErrNone
+// if there is none.
+func (t Tx) Claim(now time.Time, lease time.Duration, kinds ...string) (j Job, err error) {
 	err = t.tx.QueryRow(`UPDATE jobs SET token = token + 1, lease = ?, attempts = attempts + 1
-		WHERE id = (SELECT id FROM jobs WHERE due <= ? AND lease <= ? ORDER BY due, id LIMIT 1)
-		RETURNING id, kind, subject, attempts, generation, token`, millis(now.Add(lease)), millis(now), millis(now)).
+		WHERE id = (SELECT id FROM jobs WHERE due <= ? AND lease <= ? AND `+ofKinds+` ORDER BY due, id LIMIT 1)
+		RETURNING id, kind, subject, attempts, generation, token`, millis(now.Add(lease)), millis(now), millis(now), text(kinds), text(kinds)).
 		Scan(&j.ID, &j.Kind, &j.Subject, &j.Attempts, &j.generation, &j.token)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNone
@@ -39,10 +40,13 @@ func (t Tx) Claim(now time.Time, lease time.Duration) (j Job, err error) {
 	return j, err
 }
 
-// Next is when the next job that nobody holds is due; zero if there is none.
-func (t Tx) Next() (time.Time, error) {
+// ofKinds holds for jobs of the kinds in a JSON list that is given twice; for all if it is empty.
+const ofKinds = "(json_array_length(?) = 0 OR kind IN (SELECT value FROM json_each(?)))"
+
+// Next is when the next job of these kinds that nobody holds is due; zero if there is none.
+func (t Tx) Next(kinds ...string) (time.Time, error) {
 	var due sql.NullInt64
-	err := t.tx.QueryRow("SELECT min(max(due, lease)) FROM jobs").Scan(&due)
+	err := t.tx.QueryRow("SELECT min(max(due, lease)) FROM jobs WHERE "+ofKinds, text(kinds), text(kinds)).Scan(&due)
 	if err != nil || !due.Valid {
 		return time.Time{}, err
 	}
@@ -97,7 +101,7 @@ func (t Tx) Jobs() (n int, err error) {
 	return n, t.tx.QueryRow("SELECT count(*) FROM jobs").Scan(&n)
 }
 
-// Failing lists jobs that were tried several times, as "kind subject".
+// Failing lists jobs that were tried several times and whose failing is the host's, as "kind subject".
 func (t Tx) Failing() ([]string, error) {
-	return all(t, func(r scanner) (s string, err error) { return s, r.Scan(&s) }, "SELECT kind || ' ' || subject FROM jobs WHERE attempts > 3 AND kind <> 'collect' ORDER BY id")
+	return all(t, func(r scanner) (s string, err error) { return s, r.Scan(&s) }, "SELECT kind || ' ' || subject FROM jobs WHERE attempts > 3 AND kind NOT IN ('collect', 'deliver') ORDER BY id")
 }

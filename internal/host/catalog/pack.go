@@ -127,8 +127,11 @@ func (t Tx) Versions(pack string) ([]Version, error) {
 	return all(t, scanVersion, versionColumns+" WHERE pack = ? ORDER BY number", pack)
 }
 
-// SetVersion writes all that can change of one.
+// SetVersion writes all that can change of one, and has webhooks told.
 func (t Tx) SetVersion(v Version) error {
+	if err := t.versionChanged(v); err != nil {
+		return err
+	}
 	offer := ""
 	if v.Offer != nil { // as a manifest of one pack, which has a reader
 		offer = text(asset.DownloadManifest{Packs: []asset.Pack{*v.Offer}})

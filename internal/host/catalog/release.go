@@ -50,10 +50,7 @@ func scanRelease(s scanner) (r Release, err error) {
 	if err = s.Scan(&r.ID, &r.Version, &r.Channel, &r.State, &fits, &created, &live); err != nil {
 		return r, err
 	}
-	r.Created = fromMillis(created)
-	if live != 0 {
-		r.Live = fromMillis(live)
-	}
+	r.Created, r.Live = fromMillis(created), maybe(live)
 	if len(fits) > 0 {
 		err = json.Unmarshal(fits, &r.Fits)
 	}
@@ -70,17 +67,17 @@ func (t Tx) AddRelease(r Release) (Release, error) {
 	return r, t.exec("INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, 0)", r.ID, r.Version, r.Channel, r.State, fits, millis(r.Created))
 }
 
-// SetRelease writes its state, which versions of the app it fits, and since when it is live.
+// SetRelease writes its state, which versions of the app it fits, and since when it is live; and has
+// webhooks told.
 func (t Tx) SetRelease(r Release) error {
+	if err := t.releaseChanged(r); err != nil {
+		return err
+	}
 	fits := ""
 	if r.Fits != nil {
 		fits = text(r.Fits)
 	}
-	live := int64(0)
-	if !r.Live.IsZero() {
-		live = millis(r.Live)
-	}
-	return t.change("UPDATE releases SET state = ?, fits = ?, live = ? WHERE id = ?", r.State, fits, live, r.ID)
+	return t.change("UPDATE releases SET state = ?, fits = ?, live = ? WHERE id = ?", r.State, fits, maybeMillis(r.Live), r.ID)
 }
 
 // Release reads one.

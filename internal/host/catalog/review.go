@@ -24,10 +24,7 @@ const submissionColumns = "SELECT id, app, platform, state, created, submitted F
 func scanSubmission(r scanner) (s Submission, err error) {
 	var created, submitted int64
 	err = r.Scan(&s.ID, &s.App, &s.Platform, &s.State, &created, &submitted)
-	s.Created = fromMillis(created)
-	if submitted != 0 {
-		s.Submitted = fromMillis(submitted)
-	}
+	s.Created, s.Submitted = fromMillis(created), maybe(submitted)
 	return s, err
 }
 
@@ -49,11 +46,7 @@ func (t Tx) Submissions(app int64) ([]Submission, error) {
 
 // SetSubmission writes its state, and when it was submitted.
 func (t Tx) SetSubmission(s Submission) error {
-	submitted := int64(0)
-	if !s.Submitted.IsZero() {
-		submitted = millis(s.Submitted)
-	}
-	return t.change("UPDATE submissions SET state = ?, submitted = ? WHERE id = ?", s.State, submitted, s.ID)
+	return t.change("UPDATE submissions SET state = ?, submitted = ? WHERE id = ?", s.State, maybeMillis(s.Submitted), s.ID)
 }
 
 // Item is a version in a submission.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"larder/internal/fsx"
 	"larder/internal/host/catalog"
@@ -23,8 +24,23 @@ func (w *Worker) collect(ctx context.Context, j catalog.Job) error {
 	if err := w.sweepBlobs(ctx); err != nil {
 		return err
 	}
-	return w.Catalog.Write(ctx, func(tx catalog.Tx) error { return tx.Retry(j, w.Now().Add(w.Sweep)) })
+	return w.Catalog.Write(ctx, func(tx catalog.Tx) error {
+		if err := tx.PruneDeliveries(w.Now().Add(-keepDeliveries), maxDeliveries); err != nil {
+			return err
+		}
+		if err := tx.PruneStats(w.Now().Add(-keepStats)); err != nil {
+			return err
+		}
+		return tx.Retry(j, w.Now().Add(w.Sweep))
+	})
 }
+
+// What is kept of stats, and of the deliveries of a webhook.
+const (
+	keepStats      = 400 * 24 * time.Hour
+	keepDeliveries = 30 * 24 * time.Hour
+	maxDeliveries  = 1000
+)
 
 // tidy removes what a host that died was just making: nobody else makes anything yet.
 func (w *Worker) tidy() error {

@@ -21,15 +21,16 @@ func Committed(tx catalog.Tx, f catalog.File, now time.Time) error {
 	if err := tx.SetFile(f); err != nil {
 		return err
 	}
-	if f.Type == catalog.Asset {
-		v, err := tx.Version(f.Version)
-		if err != nil {
-			return err
-		}
-		v.State = catalog.Processing
-		if err := tx.SetVersion(v); err != nil {
-			return err
-		}
+	if f.Type == catalog.Manifest {
+		return tx.Enqueue(jobManifest, f.ID, now)
+	}
+	v, err := tx.Version(f.Version)
+	if err != nil {
+		return err
+	}
+	v.State = catalog.Processing
+	if err := tx.SetVersion(v); err != nil {
+		return err
 	}
 	return tx.Enqueue(jobFile, f.ID, now)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -146,6 +147,9 @@ func (w *Worker) deltas(ctx context.Context, j catalog.Job, f *os.File, u *uploa
 		if limited.Err() != nil && ctx.Err() == nil {
 			v.Details.Warnings = append(v.Details.Warnings, catalog.Detail{Code: "DELTA_TIMEOUT", Description: "a delta took too long; devices fetch what they lack from the archive"})
 			return nil
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was superseded meanwhile, and collected
 		}
 		if err != nil {
 			return err

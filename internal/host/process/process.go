@@ -23,18 +23,27 @@ import (
 	"larder/internal/fsx"
 	"larder/internal/host/catalog"
 	"larder/internal/host/staging"
+	"larder/internal/host/webhook"
 	"larder/internal/publish"
 	"larder/internal/site"
 )
 
-// Kinds of jobs, each with its subject.
+// Kinds of jobs, each with its subject; and [catalog.JobDeliver].
 const (
-	jobFile    = "file"    // judge a file that came; its ID
-	jobPublish = "publish" // bring a context onto the site; APP/CONTEXT
-	jobResign  = "resign"  // sign a context's time again; APP/CONTEXT
-	jobRevive  = "revive"  // bring an earlier version back; its release's ID
-	jobCollect = "collect" // take away what nobody needs; ""
+	jobFile     = "file"     // judge an archive that came; its file's ID
+	jobManifest = "manifest" // judge a packaging manifest that came; its file's ID
+	jobPublish  = "publish"  // bring a context onto the site; APP/CONTEXT
+	jobResign   = "resign"   // sign a context's time again; APP/CONTEXT
+	jobRevive   = "revive"   // bring an earlier version back; its release's ID
+	jobCollect  = "collect"  // take away what nobody needs; ""
 )
+
+// lanes are the kinds of jobs that are done one after the other. What hashes, makes deltas or reads the whole
+// disk takes long, and a gigabyte of memory: one at a time, and no release waits for it. What
+// signs is short, and the signed metadata have one writer. A receiver of webhooks may be slow: several are
+// told at once.
+var lanes = [][]string{{jobFile, jobRevive, jobCollect}, {jobPublish, jobResign, jobManifest},
+	{catalog.JobDeliver}, {catalog.JobDeliver}, {catalog.JobDeliver}, {catalog.JobDeliver}}
 
 // Worker does the jobs of a host. All fields but At are required.
 type Worker struct {
@@ -46,11 +55,12 @@ type Worker struct {
 	Disk    fsx.FS
 	Now     func() time.Time
 	Log     *slog.Logger
+	Hooks   webhook.Sender
 	Settings
 	// At is told which step was just done: a test may let the host die there.
 	At func(point string)
 
-	wake  chan struct{}
+	wake  [6]chan struct{} // by lane
 	once  sync.Once
 	blobs sync.RWMutex // read: a blob is getting a name that a row has; written: one is deleted
 	sites sync.Mutex   // the signed metadata of an app has one writer
@@ -63,6 +73,7 @@ type Settings struct {
 	Grace     time.Duration // how long a blob stays after nothing needs it: devices may be at it
 	Stale     time.Duration // after which a file that never came is given up
 	Sweep     time.Duration // between two collections
+	Resend    time.Duration // after the first attempt to tell a webhook; later ones are farther apart
 }
 
 func (s Settings) withDefaults() Settings {
@@ -76,12 +87,16 @@ func (s Settings) withDefaults() Settings {
 	or(&s.Grace, 24*time.Hour)
 	or(&s.Stale, 7*24*time.Hour)
 	or(&s.Sweep, time.Hour)
+	or(&s.Resend, 10*time.Second)
 	return s
 }
 
 func (w *Worker) init() {
 	w.once.Do(func() {
-		w.Settings, w.wake = w.Settings.withDefaults(), make(chan struct{}, 1)
+		w.Settings = w.Settings.withDefaults()
+		for i := range w.wake {
+			w.wake[i] = make(chan struct{}, 1)
+		}
 		if w.At == nil {
 			w.At = func(string) {}
 		}
@@ -91,9 +106,11 @@ func (w *Worker) init() {
 // Wake has the worker look for jobs at once.
 func (w *Worker) Wake() {
 	w.init()
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	for _, lane := range w.wake {
+		select {
+		case lane <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -117,20 +134,31 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.Recover(ctx); err != nil {
 		return err
 	}
+	var working sync.WaitGroup
+	for i, kinds := range lanes {
+		working.Go(func() { w.work(ctx, w.wake[i], kinds) })
+	}
+	working.Wait()
+	return nil
+}
+
+// work does the jobs of a lane.
+func (w *Worker) work(ctx context.Context, wake <-chan struct{}, kinds []string) {
 	for ctx.Err() == nil {
-		did, next, err := w.Step(ctx)
+		did, next, err := w.step(ctx, kinds...)
 		if err != nil && ctx.Err() == nil {
 			w.Log.Error("the jobs cannot be read; it is tried again", "error", err)
 			did, next = false, w.Now().Add(time.Second)
 		}
-		if !did {
-			w.wait(ctx, next)
+		if did {
+			w.Wake() // others may have jobs by it
+		} else {
+			w.wait(ctx, wake, next)
 		}
 	}
-	return nil
 }
 
-func (w *Worker) wait(ctx context.Context, next time.Time) {
+func (w *Worker) wait(ctx context.Context, wake <-chan struct{}, next time.Time) {
 	pause := time.Hour
 	if !next.IsZero() {
 		pause = min(pause, max(next.Sub(w.Now()), 10*time.Millisecond))
@@ -139,7 +167,7 @@ func (w *Worker) wait(ctx context.Context, next time.Time) {
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-	case <-w.wake:
+	case <-wake:
 	case <-t.C:
 	}
 }
@@ -148,13 +176,17 @@ func (w *Worker) wait(ctx context.Context, next time.Time) {
 // What goes wrong with the job is logged, and the job tried again later.
 func (w *Worker) Step(ctx context.Context) (did bool, next time.Time, err error) {
 	w.init()
+	return w.step(ctx)
+}
+
+func (w *Worker) step(ctx context.Context, kinds ...string) (did bool, next time.Time, err error) {
 	var j catalog.Job
 	err = w.Catalog.Write(ctx, func(tx catalog.Tx) (err error) {
-		j, err = tx.Claim(w.Now(), w.Lease)
+		j, err = tx.Claim(w.Now(), w.Lease, kinds...)
 		return err
 	})
 	if errors.Is(err, catalog.ErrNone) {
-		err = w.Catalog.Read(ctx, func(tx catalog.Tx) (err error) { next, err = tx.Next(); return err })
+		err = w.Catalog.Read(ctx, func(tx catalog.Tx) (err error) { next, err = tx.Next(kinds...); return err })
 		return false, next, err
 	}
 	if err != nil {
@@ -186,7 +218,7 @@ func (p postponed) Error() string { return "it waits for something else" }
 
 func (w *Worker) do(ctx context.Context, j catalog.Job) error {
 	switch j.Kind {
-	case jobFile:
+	case jobFile, jobManifest:
 		return w.file(ctx, j)
 	case jobPublish, jobResign:
 		return w.publish(ctx, j)
@@ -194,6 +226,8 @@ func (w *Worker) do(ctx context.Context, j catalog.Job) error {
 		return w.revive(ctx, j)
 	case jobCollect:
 		return w.collect(ctx, j)
+	case catalog.JobDeliver:
+		return w.deliver(ctx, j)
 	}
 	return fmt.Errorf("job of an unknown kind %q", j.Kind)
 }
