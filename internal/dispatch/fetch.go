@@ -89,7 +89,7 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 		return
 	}
 	job := transfer.Job{ID: r.UniqueIdentifier, URL: r.URL, Method: r.Method, Headers: r.Headers, Body: r.Body, Path: path,
-		Held: d.trusted(&r.Entry, path), Size: r.FileSize, Allow: r.allow, Pace: d.pace(r), Events: d.events(r),
+		Held: d.trusted(&r.Entry, path), Size: r.FileSize, Allow: r.allow, Pace: d.pace(r), Floor: r.floor(), Events: d.events(r),
 		Transport: transport, Challenge: d.challenge(r)}
 	switch {
 	case r.Kind == queue.Manifest:
@@ -113,6 +113,9 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 	}
 	var fail *transfer.Failure
 	if errors.As(err, &fail) {
+		if r.Kind == queue.Manifest && errors.Is(fail, transfer.ErrSlow) {
+			fail.Progressed = false // else it would crawl for ever, a little further each time
+		}
 		d.failed(ctx, r, held, fail)
 		return
 	}

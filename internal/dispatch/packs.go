@@ -45,7 +45,7 @@ func (d *Dispatcher) stock(ctx context.Context, r *run) {
 		d.failed(ctx, r, transfer.Held{}, packFailure(err, false))
 		return
 	}
-	w := &wire{d: d, r: r, ctx: ctx}
+	w := &wire{d: d, r: r, ctx: ctx, floor: r.floor()}
 	m := &meeting{d: d, r: r}
 	j := stock.Job{Pack: *r.Pack, Base: d.partial(&r.Entry), FS: d.FS, Net: w, Shelf: shelf, Planned: w.planned, Hold: m.hold, Aside: func(why error) {
 		if d.Aside != nil && ctx.Err() == nil {
@@ -123,6 +123,7 @@ type wire struct {
 	d      *Dispatcher
 	r      *run
 	ctx    context.Context
+	floor  *transfer.Floor
 	began  bool
 	held   int64 // bytes on record when the run began
 	got    atomic.Int64
@@ -181,7 +182,7 @@ func (w *wire) received(n int) {
 // job is what every request of the pack is made under.
 func (w *wire) job() (transfer.Job, error) {
 	transport, err := w.d.transport(w.r)
-	j := transfer.Job{ID: w.r.UniqueIdentifier, URL: w.r.URL, Size: w.r.FileSize, Allow: w.r.allow, Pace: w.d.pace(w.r), Transport: transport, Challenge: w.d.challenge(w.r)}
+	j := transfer.Job{ID: w.r.UniqueIdentifier, URL: w.r.URL, Size: w.r.FileSize, Allow: w.r.allow, Pace: w.d.pace(w.r), Floor: w.floor, Transport: transport, Challenge: w.d.challenge(w.r)}
 	if w.r.bound {
 		j.Allowance = meter{w.d, w.r}
 	}

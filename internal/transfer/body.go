@@ -41,7 +41,7 @@ func (a *attempt) take(ctx context.Context, s *stall, u *url.URL, body io.Reader
 	s.start()
 	for {
 		may, over := a.job.Allowance.Draw(most)
-		n, err := body.Read(buf[:max(may, 1)]) // one byte shows whether the body ends here
+		n, err := a.timed(body, buf[:max(may, 1)]) // one byte shows whether the body ends here
 		if n > 0 {
 			s.stop()
 			a.job.Allowance.Received(n)

@@ -18,6 +18,10 @@ type Document struct {
 	Unchanged bool   // the server says that the validator asked with still holds
 }
 
+// LeastDocument is how many bytes a second the slowest server brings that a document is fetched from:
+// documents are small, and who waits for one must be told in the end.
+const LeastDocument = 4 << 10
+
 // Document asks for an entity of at most j.MaxBytes (more is 1012), whole, under the rules
 // of a job; j has no Path and holds nothing. With a validator the answer may be
 // Unchanged. An entity that the server does not have is fs.ErrNotExist. All other
@@ -29,6 +33,9 @@ func (f *Fetcher) Document(ctx context.Context, j Job, validator string) (Docume
 	}
 	if a.job.Allowance == nil {
 		a.job.Allowance = unlimited{}
+	}
+	if a.job.Floor == nil {
+		a.job.Floor = &Floor{Least: LeastDocument}
 	}
 	a.job.Unless = validator
 	if fail := checkJob(&a.job); fail != nil {
@@ -62,7 +69,7 @@ func (f *Fetcher) Document(ctx context.Context, j Job, validator string) (Docume
 		return Document{}, &Failure{Kind: KindPermanent, Err: over}
 	}
 	s.start()
-	b, err := io.ReadAll(io.LimitReader(metered{res.Body, a.job.Allowance, s}, j.MaxBytes+1))
+	b, err := io.ReadAll(io.LimitReader(metered{&a, res.Body, s}, j.MaxBytes+1))
 	var over *asset.Error
 	switch {
 	case errors.As(err, &over):
@@ -77,17 +84,17 @@ func (f *Fetcher) Document(ctx context.Context, j Job, validator string) (Docume
 
 // metered counts what a body brings, and takes it for progress.
 type metered struct {
-	io.Reader
-	allowance Allowance
-	stall     *stall
+	*attempt
+	body  io.Reader
+	stall *stall
 }
 
 func (m metered) Read(p []byte) (int, error) {
-	may, over := m.allowance.Draw(len(p))
-	n, err := m.Reader.Read(p[:min(max(may, 1), len(p))]) // one byte shows whether the body ends here
+	may, over := m.job.Allowance.Draw(len(p))
+	n, err := m.timed(m.body, p[:min(max(may, 1), len(p))]) // one byte shows whether the body ends here
 	m.stall.touch()
 	if n > 0 {
-		m.allowance.Received(n)
+		m.job.Allowance.Received(n)
 		if n > may {
 			return 0, over
 		}

@@ -21,8 +21,8 @@ type Kind string
 const (
 	// KindConnectivity: no connection, or it broke, stalled or was garbled. Try again.
 	KindConnectivity Kind = "connectivity"
-	// KindServer: the server is at fault (5xx, 429, 408, 425, or an answer that
-	// makes no sense). Try again, not before NotBefore.
+	// KindServer: the server is at fault (5xx, 429, 408, 425, an answer that makes
+	// no sense, or one below the job's Floor). Try again, not before NotBefore.
 	KindServer Kind = "server"
 	// KindPermanent: another try would fail in the same way.
 	KindPermanent Kind = "permanent"
@@ -100,6 +100,8 @@ func (a *attempt) broken(ctx context.Context, u *url.URL, err error) *Failure {
 	var cert *tls.CertificateVerificationError
 	var op *net.OpError
 	switch {
+	case errors.Is(err, ErrSlow):
+		return failure(KindServer, asset.CodeNetwork, redact(u), "the server sends too slowly to wait for", "check the network; if others find it slow too, tell whoever runs the server", err)
 	case cause != nil:
 		return failure(KindConnectivity, asset.CodeNetwork, redact(u), "no bytes arrived for "+a.Stall.String(),
 			"check the network; Larder goes on where it stopped", nil)

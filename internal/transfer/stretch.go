@@ -148,7 +148,7 @@ func (r *stretch) read(p []byte) (int, error) {
 		return 0, r.end(&Failure{Kind: KindPermanent, Err: over})
 	}
 	r.stall.start()
-	n, err := r.body.Read(p[:may])
+	n, err := r.timed(r.body, p[:may])
 	r.stall.stop()
 	if n > 0 {
 		r.job.Allowance.Received(n)

@@ -90,7 +90,9 @@ type Job struct {
 	// the first. It returns when the next may follow, and how many bytes that may
 	// bring at most (0: any number), or the error of ctx. The time it takes is
 	// not counted as a stall.
-	Pace   func(ctx context.Context, n int) (int, error)
+	Pace func(ctx context.Context, n int) (int, error)
+	// Floor is how fast the server has to be; nil lets it take its time.
+	Floor  *Floor
 	Events Events
 }
 
@@ -119,7 +121,7 @@ type Fetcher struct {
 	Transport http.RoundTripper
 	// Stall is how long a request may go without progress; 0 means 15 s. The
 	// wait for the whole answer header counts as no progress, and each body byte
-	// as progress. There is no limit on total time.
+	// as progress. What limits total time is the job's Floor.
 	Stall time.Duration
 	// Journal records progress; nil means that only the return value tells of it.
 	Journal *Journal
