@@ -1,9 +1,11 @@
 package service
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -34,19 +36,21 @@ func (m *maker) mirrors() (first *atomic.Pointer[http.HandlerFunc], honest http.
 	return first, honest
 }
 
-// Whatever the first host does, the device has the update from the second, and has proved it as ever.
-func TestTheNextMirrorIsAskedWhenOneIsNoGood(t *testing.T) {
-	part := func(s string, how http.HandlerFunc) func(http.Handler) http.HandlerFunc {
-		return func(honest http.Handler) http.HandlerFunc {
-			return func(rw http.ResponseWriter, r *http.Request) {
-				if strings.Contains(r.URL.Path, s) {
-					how(rw, r)
-					return
-				}
-				honest.ServeHTTP(rw, r)
+// part does so with some of what is asked for.
+func part(s string, how http.HandlerFunc) func(http.Handler) http.HandlerFunc {
+	return func(honest http.Handler) http.HandlerFunc {
+		return func(rw http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, s) {
+				how(rw, r)
+				return
 			}
+			honest.ServeHTTP(rw, r)
 		}
 	}
+}
+
+// Whatever the first host does, the device has the update from the second, and has proved it as ever.
+func TestTheNextMirrorIsAskedWhenOneIsNoGood(t *testing.T) {
 	all := func(how http.HandlerFunc) func(http.Handler) http.HandlerFunc { return part("", how) }
 	status := func(code int) http.HandlerFunc {
 		return func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "no", code) }
@@ -63,6 +67,8 @@ func TestTheNextMirrorIsAskedWhenOneIsNoGood(t *testing.T) {
 		"has a timestamp of junk":       part("timestamp", junk),
 		"never answers":                 all(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
 		"stops within a pack":           part("/blobs/", begins),
+		"crawls":                        crawls,
+		"crawls through a pack":         func(honest http.Handler) http.HandlerFunc { return part("/blobs/", crawls(honest))(honest) },
 		"has lost what the stamp names": part(".snapshot.json", status(http.StatusNotFound)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,4 +137,44 @@ func TestAMirrorThatLagsBehindIsPassedOver(t *testing.T) {
 		t.Errorf("no host is any good: %v", err)
 	}
 	m.word("three")
+}
+
+// crawls delivers all that is honest, and never comes to an end with it.
+func crawls(honest http.Handler) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		whole := httptest.NewRecorder()
+		honest.ServeHTTP(whole, r)
+		maps.Copy(rw.Header(), whole.Header())
+		rw.WriteHeader(whole.Code)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for piece := range slices.Chunk(whole.Body.Bytes(), 4) {
+			_, _ = rw.Write(piece) // the device's side is judged
+			_ = http.NewResponseController(rw).Flush()
+			select {
+			case <-tick.C:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}
+}
+
+// With one host there is no other to go to: what crawls is given up, and told.
+func TestAHostThatCrawlsIsGivenUpWhenItIsTheOnlyOne(t *testing.T) {
+	w := newWorld(t)
+	w.config.Stall = 500 * time.Millisecond
+	w.start()
+	m := w.maker()
+	first, honest := m.mirrors()
+	m.hosts = m.hosts[:1]
+	m.release("one")
+	m.install()
+	m.word("one")
+	m.release("two")
+	bad := part(".snapshot.json", crawls(honest))(honest)
+	first.Store(&bad)
+	m.refused("a snapshot that never comes to an end", asset.CodeNetwork, "one")
+	first.Store(nil)
+	m.follows("at the pace of before", "two")
 }

@@ -25,13 +25,16 @@ import (
 // delivers, honestly or not.
 type maker struct {
 	*world
-	dir   string
-	keys  publish.KeyDir
-	to    publish.Folder
-	at    publish.Store // where it publishes: to, if nothing else
-	life  trust.Lifetimes
-	late  time.Duration // how far the developer's clock is ahead of the device's
-	carry func()        // brings a release to where devices look, if that is elsewhere
+	dir      string
+	keys     publish.KeyDir
+	to       publish.Folder
+	at       publish.Store // where it publishes: to, if nothing else
+	life     trust.Lifetimes
+	late     time.Duration  // how far the developer's clock is ahead of the device's
+	releases int            // of damaged
+	deltas   int            // from how many versions
+	also     map[string]any // keys of the bundle
+	carry    func()         // brings a release to where devices look, if that is elsewhere
 	// hosts are named in the bundle; without them it is the world's server.
 	hosts []string
 
@@ -79,7 +82,7 @@ func (m *maker) release(word string) {
 	if err == nil {
 		s.Lives = m.life
 		_, err = publish.Publish(m.Context(), publish.Options{To: m.at, App: game, Context: "production", Inputs: []string{filepath.Join(m.dir, "level.json")},
-			Signing: s, Scratch: m.TempDir(), Now: time.Now().Add(m.late)})
+			Signing: s, Scratch: m.TempDir(), Now: time.Now().Add(m.late), Deltas: m.deltas})
 	}
 	if err != nil {
 		m.Fatal(err)
@@ -97,6 +100,7 @@ func (m *maker) install() asset.Progress {
 		maps.Copy(keys, map[string]any{"BAUsesAppleHosting": true, "LarderHostURL": m.hosts,
 			"BAManifestURL": nil, "BAMaxInstallSize": nil, "BAEssentialMaxInstallSize": nil, "BAInitialDownloadRestrictions": nil})
 	}
+	maps.Copy(keys, m.also)
 	dir := m.bundle(app{id: game, build: 1, bare: true, keys: keys})
 	root, err := os.ReadFile(m.keys.Root())
 	if err != nil {
@@ -259,6 +263,82 @@ func TestASiteThatIsFrozenExpiresAndStaysInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.until2("two")
+}
+
+// sent is how many bytes the site sent of what it has, and whether any were of a path that ends so.
+func (m *maker) sent(part string) (all int64, some bool) {
+	for _, r := range m.server.Requests() {
+		path, _, _ := strings.Cut(r.Path, "?")
+		name, ok := strings.CutPrefix(path, site.Prefix)
+		if _, err := os.Stat(filepath.Join(m.to.Dir, filepath.FromSlash(name))); !ok || err != nil {
+			continue // nobody reads on after a 404: of the next root, say
+		}
+		all += r.Sent
+		some = some || r.Sent > 0 && strings.HasSuffix(name, part)
+	}
+	return all, some
+}
+
+// Before the first launch every byte that a site sends is drawn from the allowances: documents that prove
+// packs, and deltas.
+func TestSignaturesAndDeltasCountBeforeTheFirstLaunch(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	m := w.maker()
+	m.deltas = 1
+	const allowance = 1 << 40
+	counts := func(what string) {
+		t.Helper()
+		st, err := m.client.App(t.Context(), game)
+		if err != nil || st.RestrictedDownloadSizeRemaining == nil || st.RestrictedEssentialDownloadSizeRemaining == nil {
+			t.Fatalf("%s: %s, %v", what, pretty(st), err)
+		}
+		drawn := 2*allowance - *st.RestrictedDownloadSizeRemaining - *st.RestrictedEssentialDownloadSizeRemaining
+		if all, _ := m.sent(""); drawn != all {
+			t.Errorf("%s: %d bytes were drawn, and the site sent %d", what, drawn, all)
+		}
+	}
+	old, next := edited(200 << 10)
+	m.release(old)
+	if p := m.install(); p.Gate.Reason.Code != asset.WhyReady {
+		t.Fatalf("ended as %s", pretty(p))
+	}
+	counts("the installation")
+	if _, some := m.sent(".publisher.json"); !some {
+		t.Error("the device asked for no signature")
+	}
+	m.release(next)
+	if err := m.checked(); err != nil {
+		t.Fatal(err)
+	}
+	m.until2(next)
+	counts("an update by a delta")
+	row := m.manifestOfSite().Packs[0]
+	if len(row.Deltas) != 1 {
+		t.Fatalf("the pack has %d deltas", len(row.Deltas))
+	}
+	if _, some := m.sent(row.Deltas[0].Hash); !some {
+		t.Error("no delta came")
+	}
+}
+
+func TestSignaturesThatPassTheAllowanceAreNotFetched(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	m := w.maker()
+	m.release("one")
+	const allowance = 2000 // the timestamp and some
+	m.also = map[string]any{"BAInitialDownloadRestrictions": map[string]any{
+		"BADownloadAllowance": allowance, "BAEssentialDownloadAllowance": allowance, "BADownloadDomainAllowList": []string{"127.0.0.1"}}}
+	p := m.install()
+	if p.Gate.Reason == nil || p.Gate.Reason.Code != asset.WhyManifest {
+		t.Errorf("the gate opened so: %s", pretty(p))
+	}
+	st, err := m.client.App(t.Context(), game)
+	if err != nil || *st.RestrictedEssentialDownloadSizeRemaining < 0 || *st.RestrictedDownloadSizeRemaining != allowance {
+		t.Errorf("%s, %v", pretty(st), err)
+	}
+	m.word("")
 }
 
 func TestAnUnsignedSiteIsNotForAnAppWithARoot(t *testing.T) {

@@ -309,6 +309,40 @@ func TestAnythingThatDeliversFilesDeliversASignedSite(t *testing.T) {
 	}
 }
 
+// What a publisher puts into a bucket beside a pack is found there by a device.
+func TestADeltaComesFromABucket(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	m := w.maker()
+	var base string
+	m.at, base = gateway(m)
+	m.deltas = 1
+	seen := w.tap(base)
+	m.hosts = []string{seen.URL}
+	old, next := edited(200 << 10)
+	m.release(old)
+	if p := m.install(); p.Gate.Reason.Code != asset.WhyReady || p.Failed > 0 {
+		t.Fatalf("ended as %s", pretty(p))
+	}
+	m.release(next)
+	seen.reset()
+	if err := m.checked(); err != nil {
+		t.Fatal(err)
+	}
+	m.until2(next)
+	row := m.manifestOfSite().Packs[0]
+	if len(row.Deltas) != 1 {
+		t.Fatalf("the pack has %d deltas", len(row.Deltas))
+	}
+	whole, _ := site.BlobOf(row.URL)
+	if n, bytes := seen.of(row.Deltas[0].Hash); n == 0 || bytes < row.Deltas[0].Size {
+		t.Errorf("of the delta's %d bytes %d came", row.Deltas[0].Size, bytes)
+	}
+	if n, bytes := seen.of(whole); n > 0 {
+		t.Errorf("%d bytes of the pack came beside its delta", bytes)
+	}
+}
+
 // forACDN looks at what a cache would be told.
 func (m *maker) forACDN(base string) {
 	m.Helper()
