@@ -8,9 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/minio/minio-go/v7"
@@ -145,6 +149,47 @@ func atOnce(t *testing.T, s publish.Store) {
 		if b, err := s.Get(t.Context(), doc, 1); err != nil || len(won) == 1 && b[0] != <-won {
 			t.Errorf("%s is %q after that, %v", doc, b, err)
 		}
+	}
+}
+
+// A server that knows no conditions is written to without them. What is there is still looked at first.
+func TestAServerWithoutConditionsIsWrittenToAllTheSame(t *testing.T) {
+	srv := begin(t)
+	to, err := url.Parse(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host }} // it is signed
+	var conditions atomic.Int64
+	poor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && (r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != "") {
+			conditions.Add(1)
+			w.WriteHeader(http.StatusNotImplemented)
+			_, _ = io.WriteString(w, "<Error><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented</Message></Error>")
+			return
+		}
+		pass.ServeHTTP(w, r)
+	}))
+	defer poor.Close()
+	s := named(t, poor.URL)
+	const doc = "apps/org.example/trust/timestamp.json"
+	for _, step := range [][2]string{{"", "one"}, {"one", "two"}} {
+		var old []byte
+		if step[0] != "" {
+			old = []byte(step[0])
+		}
+		if err := s.Replace(t.Context(), doc, old, []byte(step[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Replace(t.Context(), doc, []byte("one"), []byte("three")); !errors.Is(err, publish.ErrChanged) {
+		t.Errorf("a document that another replaced: %v", err)
+	}
+	if b, err := s.Get(t.Context(), doc, 10); err != nil || string(b) != "two" || conditions.Load() != 2 {
+		t.Errorf("%q, %v; %d writes had conditions", b, err, conditions.Load())
+	}
+	if r, err := http.Get(srv.URL + "/games/flag/" + doc); err != nil || r.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("%v, %v", r, err)
 	}
 }
 
