@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"larder/asset"
+	"larder/internal/patching"
 	"larder/internal/site"
 	"larder/pack"
 )
@@ -23,9 +24,6 @@ type made struct {
 	from int64 // version
 	file *os.File
 }
-
-// worth is the least that a delta has to spare: every device fetches its row in the manifest.
-const worth = 300
 
 // updates finds out what devices pay that have a version which is live now, and makes the
 // deltas from those.
@@ -88,18 +86,10 @@ func (p *publication) update(ctx context.Context, in *input, live asset.Pack, wa
 	if err != nil || !old.Whole() {
 		return nil, "its archive cannot be read", ctx.Err()
 	}
-	way := func(deltas ...*pack.Delta) (pack.Figures, error) {
-		plan, err := pack.NewPlan(ctx, in.archive, []pack.Installed{{Archive: old, Dir: "old"}}, pack.PlanOptions{Deltas: deltas, AtHand: true})
-		if err != nil {
-			return pack.Figures{}, err
-		}
-		return plan.Figures(), nil
-	}
-	f, err := way()
+	cost, f, err := patching.Without(ctx, old, in.archive)
 	if err != nil {
 		return nil, "", err
 	}
-	cost := f.Download + in.row.IndexSize
 	u = &Update{From: live.Version, Download: cost, Without: cost, Write: f.Write, Reused: f.Reused + f.Kept}
 	if known := slices.IndexFunc(in.row.Deltas, func(d asset.Delta) bool { return d.From == live.Content }); known >= 0 {
 		u.Delta = in.row.Deltas[known].Size
@@ -112,11 +102,11 @@ func (p *publication) update(ctx context.Context, in *input, live asset.Pack, wa
 	case p.DeltaMost > 0 && u.Without > p.DeltaMost:
 		return u, "it would take long to make one", nil
 	}
-	d, cost, err := p.make(ctx, in, live, old, way)
+	d, cost, err := p.make(ctx, in, live, old)
 	switch code := asset.CodeOf(err); {
 	case ctx.Err() != nil:
 		return nil, "", context.Cause(ctx)
-	case err == nil && cost+worth <= u.Without:
+	case err == nil && patching.Spares(cost, u.Without):
 		u.Delta, u.Download = d.row.Size, cost
 		in.deltas = append(in.deltas, d)
 		in.row.Deltas = append(slices.Clip(in.row.Deltas), d.row)
@@ -130,7 +120,7 @@ func (p *publication) update(ctx context.Context, in *input, live asset.Pack, wa
 }
 
 // make makes a delta, and tells what a device fetches with it.
-func (p *publication) make(ctx context.Context, in *input, live asset.Pack, old *pack.Archive, way func(...*pack.Delta) (pack.Figures, error)) (_ *made, cost int64, err error) {
+func (p *publication) make(ctx context.Context, in *input, live asset.Pack, old *pack.Archive) (_ *made, cost int64, err error) {
 	f, err := os.CreateTemp(p.Scratch, "*"+DeltaSuffix)
 	if err != nil {
 		return nil, 0, told(p.Scratch, err)
@@ -159,13 +149,8 @@ func (p *publication) make(ctx context.Context, in *input, live asset.Pack, old 
 	if err != nil {
 		return nil, 0, err
 	}
-	figures, err := way(d)
-	if err != nil {
+	if cost, err = patching.With(ctx, old, in.archive, d, sum.Size); err != nil {
 		return nil, 0, err
-	}
-	cost = sum.Size + figures.Download - figures.Delta
-	if err := d.WriteIndex(ctx, io.Discard, old); err != nil {
-		cost += in.row.IndexSize // another program's index: devices fetch it
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, sum.Size)); err != nil {

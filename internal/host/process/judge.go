@@ -12,6 +12,7 @@ import (
 	"larder/asset"
 	"larder/internal/host/catalog"
 	"larder/internal/packing"
+	"larder/internal/patching"
 	"larder/internal/publish"
 	"larder/internal/site"
 	"larder/pack"
@@ -143,7 +144,7 @@ func (w *Worker) deltas(ctx context.Context, j catalog.Job, f *os.File, u *uploa
 			continue
 		}
 		done[base.Offer.Content] = true
-		d, err := w.delta(limited, base, target)
+		d, spares, err := w.delta(limited, base, target)
 		if limited.Err() != nil && ctx.Err() == nil {
 			v.Details.Warnings = append(v.Details.Warnings, catalog.Detail{Code: "DELTA_TIMEOUT", Description: "a delta took too long; devices fetch what they lack from the archive"})
 			return nil
@@ -154,7 +155,7 @@ func (w *Worker) deltas(ctx context.Context, j catalog.Job, f *os.File, u *uploa
 		if err != nil {
 			return err
 		}
-		if d.Size >= v.Size {
+		if !spares {
 			continue
 		}
 		if err := w.placeDelta(ctx, j, v.ID, d); err != nil {
@@ -191,28 +192,46 @@ func (w *Worker) live(ctx context.Context, packID string) (list []catalog.Versio
 // scratchDelta is the name, in the scratch directory, of a delta that is being made.
 const scratchDelta = "delta"
 
-func (w *Worker) delta(ctx context.Context, base catalog.Version, target *pack.Archive) (d catalog.Delta, err error) {
+// delta makes a delta in the scratch directory, and tells whether it is worth keeping.
+func (w *Worker) delta(ctx context.Context, base catalog.Version, target *pack.Archive) (d catalog.Delta, spares bool, err error) {
 	old, err := os.Open(w.blobPath(base.Blob))
 	if err != nil {
-		return d, err
+		return d, false, err
 	}
 	defer old.Close()
 	from, err := pack.Open(old, base.Size)
 	if err != nil {
-		return d, err
+		return d, false, err
 	}
 	out, err := w.Disk.OpenFile(filepath.Join(w.Scratch, scratchDelta), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
-		return d, err
+		return d, false, err
 	}
 	sum, err := pack.WriteDelta(ctx, out, from, target, pack.DeltaOptions{})
+	if err == nil {
+		spares, err = worth(ctx, from, target, out, sum.Size)
+	}
 	if err == nil {
 		err = out.Sync()
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
-		return d, err
+		return d, false, err
 	}
 	d = catalog.Delta{Base: base.Offer.Content, Size: sum.Size}
 	d.Blob, err = hashOf(filepath.Join(w.Scratch, scratchDelta))
-	return d, err
+	return d, spares, err
+}
+
+// worth reports whether the delta in a file is worth keeping, by the rule of every publisher.
+func worth(ctx context.Context, old, now *pack.Archive, file io.ReaderAt, size int64) (bool, error) {
+	d, err := pack.OpenDelta(file, size)
+	if err != nil {
+		return false, err
+	}
+	without, _, err := patching.Without(ctx, old, now)
+	if err != nil {
+		return false, err
+	}
+	with, err := patching.With(ctx, old, now, d, size)
+	return patching.Spares(with, without), err
 }
