@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"runtime/debug"
@@ -25,8 +26,20 @@ type buildOptions struct {
 
 func (o *buildOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.cold, "cold", false, "for a pack that hardly ever changes: some per cent smaller, dearer to update")
-	cmd.Flags().IntVar(&o.zstd, "zstd", 0, "compress with the zstd program at `LEVEL` (1 to 22): smaller at the high ones; other versions give other packs of the same content")
+	zstdFlag(cmd, &o.zstd)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "tell what would be packed, and write nothing")
+}
+
+func zstdFlag(cmd *cobra.Command, level *int) {
+	cmd.Flags().IntVar(level, "zstd", 0, "compress with the zstd program at `LEVEL` (1 to 22): smaller at the high ones; other versions give other packs of the same content")
+}
+
+// compressor is what --zstd asks for; nil when it does not.
+func compressor(cmd *cobra.Command, level int) (func(context.Context, []byte) ([]byte, error), error) {
+	if !cmd.Flags().Changed("zstd") {
+		return nil, nil
+	}
+	return packing.Zstd(level)
 }
 
 func (c *cli) packBuildCommand() *cobra.Command {
@@ -69,10 +82,8 @@ func (c *cli) build(cmd *cobra.Command, file string, out output, opts buildOptio
 	}
 	defer sel.Close()
 	building := pack.BuildOptions{Metadata: m.Canonical(), Cold: opts.cold}
-	if cmd.Flags().Changed("zstd") {
-		if building.Compress, err = packing.Zstd(opts.zstd); err != nil {
-			return err
-		}
+	if building.Compress, err = compressor(cmd, opts.zstd); err != nil {
+		return err
 	}
 	tree := sel.Tree()
 	bar, open := c.gauge("packing", sel.Bytes()), tree.Open

@@ -80,6 +80,7 @@ func (c *cli) publishCommand() *cobra.Command {
 	var fits asset.AppVersions
 	var refresh bool
 	var host string
+	var level int
 	cmd := &cobra.Command{
 		Use: "publish [MANIFEST|PACK]... --to PLACE --app ID", Short: "Bring packs onto a site, for devices to find", Args: takes(0, 1<<16),
 		Long: "Bring packs onto a site, for devices to find. Each input is a packaging manifest, whose pack is built first, or a\n" +
@@ -96,6 +97,10 @@ func (c *cli) publishCommand() *cobra.Command {
 			debug.SetMemoryLimit(deltaMemory)
 			if fits != (asset.AppVersions{}) {
 				o.AppVersions = &fits
+			}
+			var err error
+			if o.Compress, err = compressor(cmd, level); err != nil {
+				return err
 			}
 			if host != "" {
 				if len(remove) > 0 || refresh || o.DryRun || o.PrimaryLanguage != "" {
@@ -138,6 +143,7 @@ func (c *cli) publishCommand() *cobra.Command {
 	f.StringVar(&fits.Minimum, "app-versions-from", "", "the packs fit the app from `VERSION` on")
 	f.StringVar(&fits.Below, "app-versions-below", "", "the packs fit the app before `VERSION`")
 	f.StringVar(&o.PrimaryLanguage, "primary-language", "", "the app's `LANGUAGE` of last resort")
+	zstdFlag(cmd, &level)
 	f.IntVar(&o.Deltas, "deltas", 3, "make deltas from the newest `N` live versions of a pack, so that updates cost less; 0 makes none")
 	f.BoolVar(&refresh, "refresh", false, "sign the time again, and what is past half its life")
 	f.BoolVar(&o.DryRun, "dry-run", false, "tell what would be done and what updates would cost, and do nothing")

@@ -49,7 +49,7 @@ func (c *cli) publishToHost(cmd *cobra.Command, url string, where siteOptions, o
 	if err != nil {
 		return err
 	}
-	to := publisher.Options{App: app, Inputs: o.Inputs, Context: o.Context, AppVersions: o.AppVersions,
+	to := publisher.Options{App: app, Inputs: o.Inputs, Context: o.Context, AppVersions: o.AppVersions, Compress: o.Compress,
 		Events:  publish.Events{Building: c.bar("packing"), Uploading: c.bar("uploading")},
 		Waiting: func(id asset.PackID, why string) { c.note("%s: %s", id, why) }}
 	if to.Scratch, err = os.MkdirTemp("", "larder-publish-"); err != nil {

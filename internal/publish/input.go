@@ -104,7 +104,7 @@ func (p *publication) build(ctx context.Context, name string) (file string, err 
 	if err != nil {
 		return "", told(p.Scratch, err)
 	}
-	_, err = pack.Build(ctx, f, tree, pack.BuildOptions{Metadata: m.Canonical()})
+	_, err = pack.Build(ctx, f, tree, pack.BuildOptions{Metadata: m.Canonical(), Compress: p.Compress})
 	return f.Name(), errors.Join(err, f.Close())
 }
 

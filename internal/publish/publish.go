@@ -38,6 +38,8 @@ type Options struct {
 	// DeltaMost makes a delta only where without it a device would fetch at most so
 	// many bytes, for one takes seconds per megabyte; 0 bounds nothing.
 	DeltaMost int64
+	// Compress as in pack.BuildOptions, for the packs that are built; nil is the built-in encoder.
+	Compress func(ctx context.Context, raw []byte) ([]byte, error)
 	// Signing is nil for a site without signatures.
 	Signing *Signing
 	// DryRun finds out what would be done, and does nothing.

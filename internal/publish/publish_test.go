@@ -332,3 +332,14 @@ func TestWhatACutLeftIsPassedOver(t *testing.T) {
 		t.Errorf("devices see version %d", v)
 	}
 }
+
+func TestWhatIsBuiltIsCompressedAsAskedFor(t *testing.T) {
+	a, to := newAuthor(t), Folder{t.TempDir(), fsx.OS()}
+	mine := errors.New("mine")
+	_, err := a.publish(to, words("one"), func(o *Options) {
+		o.Compress = func(context.Context, []byte) ([]byte, error) { return nil, mine }
+	})
+	if !errors.Is(err, mine) {
+		t.Errorf("it was built without: %v", err)
+	}
+}

@@ -31,8 +31,8 @@ func Set(ctx context.Context, o Options, m *asset.DownloadManifest) (*Report, er
 	return p.report, p.point(ctx)
 }
 
-// Build makes the pack of a packaging manifest in the scratch directory, and gives its file.
-func Build(ctx context.Context, manifest, scratch string, events Events) (file string, err error) {
-	p := &publication{Options: Options{Scratch: scratch, Events: events}}
-	return p.build(ctx, manifest)
+// Build makes the pack of a packaging manifest in the scratch directory, and gives its file. Of the
+// options, Scratch, Compress and Events count.
+func Build(ctx context.Context, o Options, manifest string) (file string, err error) {
+	return (&publication{Options: o}).build(ctx, manifest)
 }

@@ -10,6 +10,7 @@
 package publisher
 
 import (
+	"context"
 	"time"
 
 	"larder/asset"
@@ -23,8 +24,9 @@ type Options struct {
 	Inputs []string
 	// Context is one of [publish.Contexts]: how far the packs go.
 	Context     string
-	AppVersions *asset.AppVersions // for external and production
-	Scratch     string             // a directory for packs being built
+	AppVersions *asset.AppVersions                                    // for external and production
+	Scratch     string                                                // a directory for packs being built
+	Compress    func(ctx context.Context, raw []byte) ([]byte, error) // as in publish.Options
 	Events      publish.Events
 	Waiting     func(pack asset.PackID, why string) // may be nil
 }

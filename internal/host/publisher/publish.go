@@ -79,7 +79,7 @@ type input struct {
 func open(ctx context.Context, o Options, name string) (in input, err error) {
 	file := name
 	if strings.EqualFold(filepath.Ext(name), ".json") {
-		if file, err = publish.Build(ctx, name, o.Scratch, o.Events); err != nil {
+		if file, err = publish.Build(ctx, publish.Options{Scratch: o.Scratch, Compress: o.Compress, Events: o.Events}, name); err != nil {
 			return in, err
 		}
 	}
