@@ -21,6 +21,7 @@ import (
 	"larder/internal/fsx"
 	"larder/internal/host"
 	"larder/internal/host/access"
+	"larder/internal/host/certificate"
 	"larder/internal/host/webhook"
 )
 
@@ -34,6 +35,8 @@ type hostOptions struct {
 	metrics string
 	hooks   []string
 	logJSON bool
+	acme    bool
+	from    certificate.ACME // where the certificate comes from
 }
 
 func (c *cli) hostCommand() *cobra.Command {
@@ -46,9 +49,11 @@ lies in one directory, which this command makes. It may be killed at any moment,
 The first start makes the administrator's key and prints it, once: the host keeps only its public half. Publishers
 set LARDER_API_KEY to it; with --admin-key it is written to a file instead.
 
-Devices take packs over HTTPS alone, unless the host is on their own machine. Give a certificate with --cert and --key,
-or say with --url by which https URL a proxy in front makes the host reachable.`,
-		Example: "  larder host --dir host\n  larder host --dir host --listen :443 --cert host.pem --key host.key --url https://packs.example.org",
+Devices take packs over HTTPS alone, unless the host is on their own machine. With --acme the host gets a certificate for
+the name in --url and renews it: port 443 of that name has to lead to it, and you accept the terms of the authority.
+Or give a certificate with --cert and --key, which is read again when it was replaced; or say with --url alone by which
+https URL a proxy in front makes the host reachable.`,
+		Example: "  larder host --dir host\n  larder host --dir host --listen :443 --url https://packs.example.org --acme\n  larder host --dir host --listen :443 --cert host.pem --key host.key --url https://packs.example.org",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.host(cmd, o) },
 	}
 	f := cmd.Flags()
@@ -57,6 +62,10 @@ or say with --url by which https URL a proxy in front makes the host reachable.`
 	f.StringVar(&o.url, "url", "", "the `URL` by which publishers and devices reach the host")
 	f.StringVar(&o.cert, "cert", "", "certificate and chain, `FILE` in PEM form")
 	f.StringVar(&o.key, "key", "", "private key of the certificate, `FILE` in PEM form")
+	f.BoolVar(&o.acme, "acme", false, "get a certificate by ACME for the name in --url, and renew it")
+	f.StringVar(&o.from.Directory, "acme-directory", "", "ask the authority with this directory `URL`, and not Let's Encrypt")
+	f.StringVar(&o.from.Roots, "acme-ca", "", "PEM `FILE` with who vouches for the authority's own server, if the system does not know it")
+	f.StringVar(&o.from.Email, "acme-email", "", "`ADDRESS` that the authority may write to")
 	f.StringVar(&o.admin, "admin-key", "", "write the key that the first start makes to `FILE`, and do not print it")
 	f.BoolVar(&o.logJSON, "log-json", false, "write the log as JSON")
 	f.StringArrayVar(&o.hooks, "allow-webhooks", nil, "also send webhooks to `TARGET`, a name or a network that is not public; may be repeated")
@@ -72,22 +81,26 @@ func (c *cli) host(cmd *cobra.Command, o hostOptions) (err error) {
 	if (o.cert == "") != (o.key == "") {
 		return wrongUse(cmd, "--cert and --key go together")
 	}
+	if o.acme && (o.cert != "" || !strings.HasPrefix(o.url, "https://")) {
+		return wrongUse(cmd, "--acme goes with an https --url, and without --cert")
+	}
 	hooks, err := webhook.ParseAllowed(o.hooks)
 	if err != nil {
 		return err
 	}
-	l, base, err := o.open(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer l.Close() // again, if it was served from
 	var handler slog.Handler = slog.NewTextHandler(c.err, nil)
 	if o.logJSON {
 		handler = slog.NewJSONHandler(c.err, nil)
 	}
+	log := slog.New(handler)
+	l, base, err := o.open(cmd.Context(), log)
+	if err != nil {
+		return err
+	}
+	defer l.Close() // again, if it was served from
 	limitMemory()
 	made := &madeKey{}
-	h, err := host.Open(cmd.Context(), host.Options{Dir: o.dir, Base: base, Log: slog.New(handler), Webhooks: hooks,
+	h, err := host.Open(cmd.Context(), host.Options{Dir: o.dir, Base: base, Log: log, Webhooks: hooks,
 		Admin: func(k access.Credential) error { return made.take(k, o.admin) }})
 	if err != nil {
 		return err
@@ -119,7 +132,7 @@ func (o hostOptions) measure(ctx context.Context, h *host.Host) (end func(), err
 }
 
 // open listens, and finds out by which URL the host is reached.
-func (o hostOptions) open(ctx context.Context) (l net.Listener, base string, err error) {
+func (o hostOptions) open(ctx context.Context, log *slog.Logger) (l net.Listener, base string, err error) {
 	wrong := func(subject, message, help string) error {
 		return &asset.Error{Code: asset.CodeConfiguration, Op: "host", Subject: subject, Message: message, Help: help}
 	}
@@ -144,17 +157,23 @@ func (o hostOptions) open(ctx context.Context) (l net.Listener, base string, err
 	if base == "" {
 		base = "http://" + l.Addr().String()
 	}
-	if o.cert == "" {
+	var speak *tls.Config
+	switch {
+	case o.acme:
+		o.from.Dir, o.from.Log = filepath.Join(o.dir, "acme"), log
+		o.from.Name, _, _ = strings.Cut(strings.TrimPrefix(base, "https://"), ":")
+		speak, err = o.from.TLS()
+	case o.cert != "":
+		if speak, err = certificate.Files(o.cert, o.key, log); o.url == "" {
+			base = "https://" + l.Addr().String()
+		}
+	default:
 		return l, base, nil
 	}
-	pair, err := tls.LoadX509KeyPair(o.cert, o.key)
 	if err != nil {
-		return nil, "", errors.Join(wrong(o.cert, "certificate and key cannot be used: "+err.Error(), "name a PEM file of each"), l.Close())
+		return nil, "", errors.Join(err, l.Close())
 	}
-	if o.url == "" {
-		base = "https://" + l.Addr().String()
-	}
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}, MinVersion: tls.VersionTLS12}), base, nil
+	return tls.NewListener(l, speak), base, nil
 }
 
 // madeKey is the administrator's key, if this start made it.

@@ -8,17 +8,21 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"larder/internal/host/certificate/pebbletest"
 )
 
-// certificate writes a certificate for this machine that signs itself, and its key.
-func certificate(t *testing.T) (cert, key string, roots *x509.CertPool) {
+// selfSigned writes a certificate for this machine that signs itself, and its key.
+func selfSigned(t *testing.T) (cert, key string, roots *x509.CertPool) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -47,8 +51,8 @@ func certificate(t *testing.T) (cert, key string, roots *x509.CertPool) {
 }
 
 func TestAHostSpeaksHTTPSWithTheCertificateThatItWasGiven(t *testing.T) {
-	cert, key, roots := certificate(t)
-	l, base, err := hostOptions{listen: "127.0.0.1:0", cert: cert, key: key}.open(t.Context())
+	cert, key, roots := selfSigned(t)
+	l, base, err := hostOptions{listen: "127.0.0.1:0", cert: cert, key: key}.open(t.Context(), discarded)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,13 +81,70 @@ func TestAHostSpeaksHTTPSWithTheCertificateThatItWasGiven(t *testing.T) {
 	if err := <-greeted; err != nil {
 		t.Error(err)
 	}
-	if _, _, err := (hostOptions{listen: "127.0.0.1:0", cert: key, key: cert}).open(t.Context()); err == nil || !strings.Contains(err.Error(), "certificate and key cannot be used") {
+	if _, _, err := (hostOptions{listen: "127.0.0.1:0", cert: key, key: cert}).open(t.Context(), discarded); err == nil || !strings.Contains(err.Error(), "certificate and key cannot be used") {
 		t.Errorf("with the two swapped: %v", err)
 	}
 }
 
+// An authority that is not ours looks for the host, and gives it a certificate for its name.
+func TestAHostGetsACertificateByACMEAndKeepsIt(t *testing.T) {
+	var o hostOptions
+	o.dir, o.acme = t.TempDir(), true
+	port := freePort(t)
+	authority := pebbletest.Start(t, port)
+	o.listen, o.url = fmt.Sprint("127.0.0.1:", port), "https://packs.example.test"
+	o.from.Directory, o.from.Roots = authority.Directory, authority.CA
+	var serials []string
+	for range 2 { // the second time from what it kept
+		l, base, err := o.open(t.Context(), discarded)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if base != o.url {
+			t.Errorf("its URL is %s", base)
+		}
+		server := &http.Server{Handler: http.NotFoundHandler(), ErrorLog: slog.NewLogLogger(discarded.Handler(), slog.LevelDebug)}
+		go server.Serve(l)
+		c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: authority.Roots, ServerName: "packs.example.test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		serials = append(serials, c.ConnectionState().PeerCertificates[0].SerialNumber.String())
+		c.Close()
+		if c, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{RootCAs: authority.Roots, ServerName: "other.example.test"}); err == nil {
+			c.Close()
+			t.Error("it got a certificate for another name")
+		}
+		server.Close()
+	}
+	if serials[0] != serials[1] {
+		t.Errorf("it asked again: %v", serials)
+	}
+	found, err := os.ReadDir(filepath.Join(o.dir, "acme"))
+	if err != nil || len(found) < 2 {
+		t.Errorf("it kept %v, %v", found, err)
+	}
+	o.url = "https://127.0.0.1"
+	o.listen = "127.0.0.1:0"
+	if _, _, err := o.open(t.Context(), discarded); err == nil || !strings.Contains(err.Error(), "no authority gives a certificate") {
+		t.Errorf("for an address: %v", err)
+	}
+}
+
+var discarded = slog.New(slog.DiscardHandler)
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
 func TestAHostBehindAProxyIsNamedByItsURL(t *testing.T) {
-	l, base, err := hostOptions{listen: "127.0.0.1:0", url: "https://packs.example.org/"}.open(t.Context())
+	l, base, err := hostOptions{listen: "127.0.0.1:0", url: "https://packs.example.org/"}.open(t.Context(), discarded)
 	if err != nil {
 		t.Fatal(err)
 	}

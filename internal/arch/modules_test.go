@@ -38,6 +38,7 @@ var homes = map[string]home{
 		product: []string{"cmd/larder", "internal/service", "internal/fence", "internal/localapi", "internal/device", "internal/fsx", "internal/purge"},
 		tests:   []string{"*"},
 	},
+	"golang.org/x/crypto/acme":                          {product: []string{"internal/host/certificate"}},
 	"github.com/golang-jwt/jwt/v5":                      {product: []string{"internal/host/access"}},
 	"github.com/tetratelabs/wazero":                     {product: []string{"internal/fence"}},
 	"golang.org/x/time":                                 {product: impure()},
