@@ -114,13 +114,14 @@ func (c *cli) hostRestoreCommand() *cobra.Command {
 	var dir, from string
 	cmd := &cobra.Command{
 		Use: "restore --from BACKUP --dir DIR", Short: "Make a host's directory of a backup", Args: takes(0, 0),
-		Long: "Make a host's directory of a backup. Start the host on it then: it publishes anew what the backup knew. Devices that have seen\n" +
-			"a newer state than that of the backup follow again once the host has signed more often than it had by then.",
+		Long: "Make a host's directory of a backup. Start the host on it then: it publishes anew what the backup knew, and signs it above all\n" +
+			"that devices may have seen since. The next version of each pack has a number that is higher by a thousand: a device that has a\n" +
+			"version which the backup does not know keeps it until then.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dir == "" || from == "" {
 				return wrongUse(cmd, "--dir or --from is missing")
 			}
-			return host.Restore(cmd.Context(), from, dir)
+			return host.Restore(cmd.Context(), from, dir, time.Now())
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "directory `BACKUP` that \"larder host backup\" wrote")

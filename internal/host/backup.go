@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"larder/asset"
 	"larder/internal/fsx"
@@ -49,8 +50,8 @@ func Backup(ctx context.Context, dir, to string) error {
 }
 
 // Restore makes a host's directory of a backup. What the site has is published anew when the
-// host starts.
-func Restore(ctx context.Context, from, dir string) error {
+// host starts, above all that devices may have seen since the backup was made.
+func Restore(ctx context.Context, from, dir string, now time.Time) error {
 	if _, err := os.Stat(filepath.Join(from, "host.db")); err != nil {
 		return &asset.Error{Code: asset.CodeNotFound, Op: op, Subject: from, Message: "there is no whole backup", Help: "name a directory that \"larder host backup\" wrote"}
 	}
@@ -70,11 +71,14 @@ func Restore(ctx context.Context, from, dir string) error {
 	if err := fsx.Move(disk, temp, filepath.Join(dir, "host.db")); err != nil {
 		return told(dir, err)
 	}
-	h, err := Open(ctx, Options{Dir: dir, Base: "http://localhost", Log: discard})
+	h, err := Open(ctx, Options{Dir: dir, Base: "http://localhost", Log: discard, Now: func() time.Time { return now }})
 	if err != nil {
 		return err
 	}
 	return errors.Join(h.catalog.Write(ctx, func(tx catalog.Tx) error {
+		if err := tx.Restored(); err != nil {
+			return err
+		}
 		apps, err := tx.Apps()
 		for _, a := range apps {
 			for _, channel := range publish.Contexts {

@@ -12,8 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"larder/asset"
+	"larder/internal/fsx"
 	"larder/internal/host/access"
+	"larder/internal/publish"
 	"larder/internal/site"
+	"larder/internal/trust"
 )
 
 func bad(t *testing.T, dir string, deep bool) (all []string) {
@@ -81,10 +85,10 @@ func TestABackupOfARunningHostIsRestoredWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := Restore(t.Context(), backup, dir); err != nil {
+	if err := Restore(t.Context(), backup, dir, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if err := Restore(t.Context(), backup, dir); err == nil {
+	if err := Restore(t.Context(), backup, dir, time.Now()); err == nil {
 		t.Error("a directory that has something was written over")
 	}
 	if got := bad(t, dir, true); len(got) > 0 {
@@ -102,6 +106,65 @@ func TestABackupOfARunningHostIsRestoredWhole(t *testing.T) {
 	again.must("PATCH", "/v1/backgroundAssetUploadFiles/"+str(f, "id"), entity("backgroundAssetUploadFiles", str(f, "id"), object{"uploaded": true}))
 	if got := again.settled(open); !strings.Contains(fmt.Sprint(got), "ARCHIVE_INVALID") {
 		t.Errorf("what was on its way became %v", got)
+	}
+}
+
+// A device that saw what the backup does not know follows the restored host, and gets its next version.
+func TestADeviceThatSawMoreThanTheBackupFollowsTheRestoredHost(t *testing.T) {
+	w, v := published(t)
+	packID := str(w.must("GET", "/v1/backgroundAssetVersions/"+v, nil), "relationships.backgroundAsset.data.id")
+	root, err := os.ReadFile(filepath.Join(w.dir, "keys", bundle, "root.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := t.TempDir()
+	sees := func(dir string) string {
+		t.Helper()
+		at := filepath.Join(dir, "site")
+		text, err := os.ReadFile(filepath.Join(at, filepath.FromSlash(site.ManifestPath(bundle, "production"))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		device := trust.Client{Anchor: root, Context: "production", Dir: kept, Disk: fsx.OS(), Fetcher: publish.Fetcher{From: publish.Folder{Dir: at, Disk: fsx.OS()}, App: bundle}, Now: time.Now, Offer: text}
+		proven, err := device.Refresh(t.Context())
+		if err != nil {
+			t.Fatalf("the device refuses the site: %v", err)
+		}
+		m, err := asset.ParseDownloadManifest(proven.Manifest)
+		if err != nil || len(m.Packs) != 1 {
+			t.Fatalf("it is offered %s, %v", proven.Manifest, err)
+		}
+		return fmt.Sprint(m.Packs[0].ID, " ", m.Packs[0].Version)
+	}
+	sees(w.dir)
+	backup, dir := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "again")
+	if err := Backup(t.Context(), w.dir, backup); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"two", "three"} {
+		v := w.publish(packID, level(t, text))
+		w.must("POST", "/larder/v1/promotions", promotion(v, "production"))
+		w.becomes(v, "appStoreRelease", "READY_FOR_DISTRIBUTION")
+	}
+	if got := sees(w.dir); got != "level 3" {
+		t.Fatalf("the device saw %s", got)
+	}
+	if err := Restore(t.Context(), backup, dir, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	again := newWorld(t, func(o *Options) { o.Dir = dir })
+	again.admin = w.admin
+	for range publish.Contexts { // all are published anew
+		again.step("release noted")
+	}
+	if got := sees(dir); got != "level 1" {
+		t.Errorf("of the restored host the device sees %s", got)
+	}
+	next := again.publish(packID, level(t, "four"))
+	again.must("POST", "/larder/v1/promotions", promotion(next, "production"))
+	again.becomes(next, "appStoreRelease", "READY_FOR_DISTRIBUTION")
+	if got := sees(dir); got != "level 1002" {
+		t.Errorf("after its next version the device sees %s", got)
 	}
 }
 

@@ -24,6 +24,8 @@ type Signing struct {
 	Begin []trust.File
 	// Refresh signs a new timestamp even if nothing else changed.
 	Refresh bool
+	// Above is a version above which all is to be: see [trust.Repository.Above].
+	Above int64
 }
 
 // readTrust proves the site's metadata.
@@ -56,8 +58,11 @@ func (p *publication) readTrust(ctx context.Context) error {
 	} else {
 		p.Signing.Begin, p.stamp = nil, now
 	}
-	if p.repo, err = trust.OpenRepository(read, p.Signing.Root, p.Signing.Keys, p.Signing.Lives, p.Now); err != nil || !signed {
+	if p.repo, err = trust.OpenRepository(read, p.Signing.Root, p.Signing.Keys, p.Signing.Lives, p.Now); err != nil {
 		return err
+	}
+	if p.repo.Above(p.Signing.Above); !signed {
+		return nil
 	}
 	return p.readSigned()
 }

@@ -37,7 +37,7 @@ func (r *Repository) Files() ([]File, error) {
 		r.snapshot.Signed.Meta[role.metaName()] = meta
 		moved = true
 	}
-	if moved || len(r.roots) > 0 || r.snapshot.Signed.Version == 0 || !r.snapshot.Signed.Expires.After(r.now.Add(r.life.Release/2)) {
+	if moved || len(r.roots) > 0 || r.snapshot.Signed.Version <= r.floor || !r.snapshot.Signed.Expires.After(r.now.Add(r.life.Release/2)) {
 		var err error
 		if r.snapshot.Signed.Version, err = r.next(RoleSnapshot, r.snapshot.Signed.Version); err != nil {
 			return nil, err
@@ -55,7 +55,7 @@ func (r *Repository) Files() ([]File, error) {
 		return nil, err
 	}
 	t := r.timestamp
-	t.Signed.Version++
+	t.Signed.Version = max(t.Signed.Version, r.floor) + 1
 	t.Signed.Expires = r.now.Add(r.life.Timestamp)
 	t.Signed.Meta = map[string]*metadata.MetaFiles{RoleSnapshot.metaName(): meta}
 	if t.Signed.UnrecognizedFields == nil {
@@ -91,7 +91,7 @@ func (r *Repository) renew() error {
 		if _, release := role.context(); !release || m == nil || r.dirty[role] {
 			continue
 		}
-		if m.Signed.Expires.After(r.now.Add(r.life.Release / 2)) {
+		if m.Signed.Expires.After(r.now.Add(r.life.Release/2)) && m.Signed.Version > r.floor {
 			continue
 		}
 		if err := r.edit(role, r.life.Release, m.Signed.Targets); err != nil {

@@ -35,6 +35,7 @@ type Repository struct {
 	snapshot  *metadata.Metadata[metadata.SnapshotType]
 	timestamp *metadata.Metadata[metadata.TimestampType]
 
+	floor     int64           // what is signed gets a version above it
 	stored    map[Role][]byte // as on the site
 	dirty     map[Role]bool   // to be written anew
 	manifests []File
@@ -151,6 +152,10 @@ func (r *Repository) empty() error {
 	return nil
 }
 
+// Above has everything but root and targets signed anew with versions above floor, where a key is at hand: for
+// a site that devices saw at versions which nobody has any more. What is above it already stays.
+func (r *Repository) Above(floor int64) { r.floor = floor }
+
 // Root is the newest root, for bundles.
 func (r *Repository) Root() ([]byte, error) { return r.root.ToBytes(false) }
 
@@ -235,6 +240,7 @@ func (r *Repository) Manifest(context string, vouch func(manifest []byte) ([]Ver
 // next is the first version after this one whose document the site does not have: one that is there was
 // left by a publication that was cut off, or is written by another right now, and must not change.
 func (r *Repository) next(role Role, version int64) (int64, error) {
+	version = max(version, r.floor)
 	for range maxLeft {
 		version++
 		if r.read == nil {
@@ -274,7 +280,8 @@ func (r *Repository) SetManifest(context string, manifest []byte) error {
 // edit signs a delegated role with new targets, unless it has them.
 func (r *Repository) edit(role Role, life time.Duration, want map[string]*metadata.TargetFiles) error {
 	old := r.delegated[role]
-	if old != nil && !r.dirty[role] && sameTargets(old.Signed.Targets, want) && old.Signed.Expires.After(r.now.Add(life/2)) {
+	same := old != nil && !r.dirty[role] && sameTargets(old.Signed.Targets, want) && old.Signed.Expires.After(r.now.Add(life/2))
+	if same && old.Signed.Version > r.floor {
 		return nil
 	}
 	m := metadata.Targets(r.now.Add(life))
@@ -293,6 +300,9 @@ func (r *Repository) edit(role Role, life time.Duration, want map[string]*metada
 		return err
 	}
 	if n < threshold || threshold == 0 {
+		if same { // it is below the floor, and good as long as nobody saw a later one
+			return nil
+		}
 		return lacking(role, n, threshold, keys)
 	}
 	r.delegated[role], r.dirty[role] = m, true

@@ -75,6 +75,26 @@ func (t Tx) Fact(name string, make func() string) (value string, err error) {
 	return value, t.exec("INSERT INTO facts VALUES (?, ?)", name, value)
 }
 
+// Floor is the version above which the site's signed metadata have to be; 0 unless the host was restored.
+func (t Tx) Floor() (floor int64, err error) {
+	err = t.tx.QueryRow("SELECT value FROM facts WHERE name = 'floor'").Scan(&floor)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return floor, err
+}
+
+// gap is more than anybody makes of versions between two backups.
+const gap = 1000
+
+// Restored notes that devices may have seen more than the catalog knows. Versions of packs go on after a gap. Those
+// of signed metadata go on with the seconds since 1970: a host signs less often than each second, so
+// it never came so far, nor after an earlier restoration.
+func (t Tx) Restored() error {
+	return errors.Join(t.exec("UPDATE packs SET last = last + ? WHERE archived = 0", gap),
+		t.exec("INSERT INTO facts VALUES ('floor', ?) ON CONFLICT DO UPDATE SET value = excluded.value", t.now.Unix()))
+}
+
 // NewID gives a random identifier in the form of Apple's: a UUID of version 4.
 func NewID() string {
 	var b [16]byte

@@ -50,6 +50,7 @@ type edition struct {
 	app      catalog.App
 	manifest asset.DownloadManifest
 	pending  []catalog.Release
+	floor    int64
 }
 
 // edition reads what a context of an app should have: of each pack the newest release, for each
@@ -57,6 +58,9 @@ type edition struct {
 func (w *Worker) edition(ctx context.Context, app int64, channel string) (e edition, err error) {
 	return e, w.Catalog.Read(ctx, func(tx catalog.Tx) (err error) {
 		if e.app, err = tx.App(app); err != nil {
+			return err
+		}
+		if e.floor, err = tx.Floor(); err != nil {
 			return err
 		}
 		e.manifest.PrimaryLanguage, e.manifest.Packs = e.app.Locale, []asset.Pack{}
@@ -224,7 +228,7 @@ func (w *Worker) sign(ctx context.Context, e edition, channel string) error {
 	if err != nil {
 		return err
 	}
-	signing.Lives, signing.Refresh = lives, true
+	signing.Lives, signing.Refresh, signing.Above = lives, true, e.floor
 	_, err = publish.Set(ctx, publish.Options{To: w.folder(), App: e.app.Bundle, Context: channel, Signing: signing, Scratch: w.Scratch, Now: w.Now()}, &e.manifest)
 	return err
 }
