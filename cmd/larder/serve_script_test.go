@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"larder/internal/host/access"
 )
 
 // serving ARGS...: run "larder serve" beside the script; $SERVE is its URL and
@@ -46,6 +49,66 @@ func apiKeyCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &at))
 	}
 	ts.Setenv(apiKey, at.Key)
+}
+
+// upload PACK FILE...: bring files to the host at $SERVE as a client of App Store Connect does, for the first app there: a
+// manifest (.json) and an archive. It waits until the version is complete.
+func uploadCommand(ts *testscript.TestScript, _ bool, args []string) {
+	key, err := access.ParseSecret(ts.Getenv(apiKey))
+	ts.Check(err)
+	type object = map[string]any
+	ask := func(method, path string, body object, into any) {
+		text, err := json.Marshal(object{"data": body})
+		ts.Check(err)
+		req, err := http.NewRequest(method, ts.Getenv("SERVE")+path, bytes.NewReader(text))
+		ts.Check(err)
+		token, err := key.Token(time.Now())
+		ts.Check(err)
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		defer resp.Body.Close()
+		if text, err = io.ReadAll(resp.Body); err != nil || resp.StatusCode > 299 {
+			ts.Fatalf("%s %s: %s, %v", method, path, text, err)
+		}
+		ts.Check(json.Unmarshal(text, into))
+	}
+	type resource struct {
+		ID         string
+		Attributes struct {
+			State      string
+			Operations []struct{ URL string } `json:"uploadOperations"`
+		}
+	}
+	var one struct{ Data resource }
+	var many struct{ Data []resource }
+	to := func(name, typ, id string) object {
+		return object{name: object{"data": object{"type": typ, "id": id}}}
+	}
+	ask("GET", "/v1/apps", nil, &many)
+	ask("POST", "/v1/backgroundAssets", object{"type": "backgroundAssets", "attributes": object{"assetPackIdentifier": args[0]}, "relationships": to("app", "apps", many.Data[0].ID)}, &one)
+	ask("POST", "/v1/backgroundAssetVersions", object{"type": "backgroundAssetVersions", "relationships": to("backgroundAsset", "backgroundAssets", one.Data.ID)}, &one)
+	version := one.Data.ID
+	for _, name := range args[1:] {
+		data, typ := ts.ReadFile(name), "ASSET"
+		if strings.HasSuffix(name, ".json") {
+			typ = "MANIFEST"
+		}
+		const files = "backgroundAssetUploadFiles"
+		ask("POST", "/v1/"+files, object{"type": files, "attributes": object{"assetType": typ, "fileName": "f", "fileSize": len(data)}, "relationships": to("backgroundAssetVersion", "backgroundAssetVersions", version)}, &one)
+		req, err := http.NewRequest("PUT", one.Data.Attributes.Operations[0].URL, strings.NewReader(data))
+		ts.Check(err)
+		resp, err := http.DefaultClient.Do(req)
+		ts.Check(err)
+		resp.Body.Close()
+		ask("PATCH", "/v1/"+files+"/"+one.Data.ID, object{"type": files, "id": one.Data.ID, "attributes": object{"uploaded": true}}, &one)
+	}
+	for one.Data.Attributes.State = ""; one.Data.Attributes.State != "COMPLETE"; time.Sleep(20 * time.Millisecond) {
+		ask("GET", "/v1/backgroundAssetVersions/"+version, nil, &one)
+		if one.Data.Attributes.State == "FAILED" {
+			ts.Fatalf("the version failed")
+		}
+	}
 }
 
 // beside runs a command of larder that serves, and tells in JSON where.

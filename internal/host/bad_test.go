@@ -272,6 +272,24 @@ func TestAnAppleArchiveIsDeliveredAsItIs(t *testing.T) {
 	}
 }
 
+func TestAnAppleArchiveIsOfferedToApplesPlatformsAlone(t *testing.T) {
+	w := newWorld(t)
+	p := w.newPack(w.newApp(bundle), "level")
+	for platforms, want := range map[string]string{`[]`: "[IOS MAC_OS TV_OS VISION_OS]", `["macOS", "Linux"]`: "[MAC_OS]", `["Linux", "Windows"]`: "FAILED"} {
+		v := w.newVersion(p)
+		w.upload(v, "MANIFEST", "m.json", []byte(strings.ReplaceAll(fmt.Sprintf(manifestOf, "level"), `"platforms": []`, `"platforms": `+platforms)))
+		w.upload(v, "ASSET", "a.aar", []byte("pbze and whatever follows"))
+		got := w.settled(v)
+		has := str(got, "attributes.platforms")
+		if str(got, "attributes.state") == "FAILED" {
+			has = "FAILED"
+		}
+		if has != want {
+			t.Errorf("for %s: %v", platforms, got)
+		}
+	}
+}
+
 func TestAFileThatNeverComesIsGivenUp(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Settings = process.Settings{Stale: time.Nanosecond, Sweep: time.Millisecond} })
 	v := w.newVersion(w.newPack(w.newApp(bundle), "level"))

@@ -71,6 +71,10 @@ func Run(ctx context.Context, j Job) (pack.Result, error) {
 	if j.Aside == nil {
 		j.Aside = func(error) {}
 	}
+	if j.Pack.Index != "" && j.Pack.Index == j.Pack.Content { // as a host writes of what it does not look into (doc/host.md)
+		return pack.Result{}, &asset.Error{Code: asset.CodeDoesNotFit, Op: op, Subject: string(j.Pack.ID), Message: "it is an Apple Archive, which Larder does not open",
+			Help: "publish the pack as larder pack makes it, for this platform"}
+	}
 	var out pack.Result
 	err := errNoIndex
 	if j.Pack.Index != "" {

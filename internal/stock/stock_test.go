@@ -247,6 +247,14 @@ func edit(r *rand.Rand, old map[string]string) map[string]string {
 // Whatever changes between versions, whichever of them a device has and how often it is
 // interrupted, it ends with the tree that was published. The line breaks, and the power goes at any
 // step, while the disk keeps any part of what was not synced.
+func TestAnAppleArchiveIsRefusedBeforeAByteIsFetched(t *testing.T) {
+	hash := strings.Repeat("ab", 32)
+	_, err := Run(t.Context(), Job{Pack: asset.Pack{ID: "film", Content: hash, Index: hash, IndexSize: 1 << 30, DownloadSize: 1 << 30}}) // no network
+	if asset.CodeOf(err) != asset.CodeDoesNotFit {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
 func TestUpdatesByDeltasEndInThePublishedTree(t *testing.T) {
 	used := 0
 	for seed := range uint64(3) {

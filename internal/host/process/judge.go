@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"larder/asset"
 	"larder/internal/host/catalog"
@@ -96,12 +97,15 @@ func isAppleArchive(r io.ReaderAt) (bool, error) {
 	return s == "AA01" || s == "YAA1" || s[:3] == "pbz", nil
 }
 
+// apples are the platforms that open an Apple Archive.
+var apples = []asset.Platform{asset.PlatformIOS, asset.PlatformMacOS, asset.PlatformTVOS, asset.PlatformVisionOS}
+
 // judgeOpaque makes the row of an Apple Archive, which is not looked into. What would
 // name its index names all of it, so that a signature holds all of its bytes.
 func judgeOpaque(u *upload) (offer asset.Pack, err error) {
 	v := &u.version
 	offer = asset.Pack{ID: u.pack.Identifier, Host: asset.ThirdPartyHost, DownloadPolicy: asset.DownloadPolicy{Kind: asset.PolicyOnDemand},
-		Platforms: []asset.Platform{asset.PlatformIOS, asset.PlatformMacOS, asset.PlatformTVOS, asset.PlatformVisionOS},
+		Platforms: slices.Clone(apples),
 		Content:   v.Blob, Index: v.Blob, IndexSize: v.Size}
 	v.Details.Infos = append(v.Details.Infos, catalog.Detail{Code: "OPAQUE_ARCHIVE",
 		Description: "this is an Apple Archive: it is stored and delivered as it is, whole, without chunks and deltas, and devices with Larder cannot open it"})
@@ -115,8 +119,11 @@ func judgeOpaque(u *upload) (offer asset.Pack, err error) {
 		return offer, err
 	}
 	offer.DownloadPolicy, offer.Language, offer.UserInfo = m.DownloadPolicy, m.Language, m.UserInfo
-	if len(m.Platforms) > 0 {
-		offer.Platforms = m.Platforms
+	if len(m.Platforms) > 0 { // to others it is not even offered: an essential pack would fail there
+		offer.Platforms = slices.DeleteFunc(offer.Platforms, func(p asset.Platform) bool { return !slices.Contains(m.Platforms, p) })
+	}
+	if len(offer.Platforms) == 0 {
+		return offer, wrong("ARCHIVE_INVALID", "an Apple Archive is for Apple's platforms alone, and the packaging manifest names none of them")
 	}
 	return offer, nil
 }
