@@ -8,7 +8,6 @@ import (
 
 // fileHandler serves one File. Its faults are used up by all requests together.
 type fileHandler struct {
-	server *Server
 	file   File
 	script *faulty.Script
 }
@@ -19,7 +18,7 @@ func (h *fileHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	own := faulty.NewPace(h.file.Rate)
 	h.script.Serve(&rewriter{w, h.file}, r, h.changed(0), faulty.Serving{Changed: h.changed,
-		Paces: func() []*faulty.Pace { return []*faulty.Pace{h.server.shared.Load(), own} }})
+		Paces: func() []*faulty.Pace { return []*faulty.Pace{own} }})
 }
 
 // changed serves what the file is after as many changes.

@@ -89,7 +89,8 @@ func (s *Server) Close() {
 	_ = s.http.Close()
 }
 
-// SetRate limits all bodies together to this many bytes per second; 0 means no limit.
+// SetRate limits all bodies together to this many bytes per second, whatever serves
+// them, but for connections that a handler took over; 0 means no limit.
 func (s *Server) SetRate(bytesPerSecond int64) { s.shared.Store(faulty.NewPace(bytesPerSecond)) }
 
 // Put serves f at path, which begins with a slash and has no query. A wrong
@@ -99,7 +100,7 @@ func (s *Server) Put(path string, f File) {
 	if err != nil {
 		panic("fault: " + err.Error())
 	}
-	s.Handle(path, &fileHandler{server: s, file: f, script: faulty.New(faults, 0)})
+	s.Handle(path, &fileHandler{file: f, script: faulty.New(faults, 0)})
 }
 
 // Handle serves h at path, and below it if it ends with a slash.
@@ -143,7 +144,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if h == nil {
 		h = http.NotFoundHandler()
 	}
-	h.ServeHTTP(&counted{ResponseWriter: w, sent: &e.sent}, r)
+	h.ServeHTTP(&paced{ResponseWriter: w, ctx: r.Context(), pace: &s.shared, sent: &e.sent}, r)
 }
 
 // rangeStart is the first number of a Range header.
@@ -157,16 +158,35 @@ func rangeStart(r *http.Request) int64 {
 	return n
 }
 
-// counted counts the body bytes that were handed to the socket.
-type counted struct {
+// paced sends bodies at the pace that the server has now, and counts the bytes that
+// were handed to the socket.
+type paced struct {
 	http.ResponseWriter
+	ctx  context.Context
+	pace *atomic.Pointer[faulty.Pace]
 	sent *atomic.Int64
 }
 
-func (c *counted) Write(p []byte) (int, error) {
-	n, err := c.ResponseWriter.Write(p)
-	c.sent.Add(int64(n))
-	return n, err
+func (p *paced) Write(b []byte) (done int, err error) {
+	for {
+		part := b[done:]
+		pace := p.pace.Load()
+		if pace != nil {
+			part = part[:min(len(part), pace.Piece())]
+			if err := pace.Wait(p.ctx, len(part)); err != nil {
+				return done, err
+			}
+		}
+		n, err := p.ResponseWriter.Write(part)
+		p.sent.Add(int64(n))
+		if done += n; err == nil && pace != nil {
+			err = http.NewResponseController(p.ResponseWriter).Flush()
+		}
+		if err != nil || done == len(b) {
+			return done, err
+		}
+	}
 }
 
-func (c *counted) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+// Unwrap is for http.ResponseController, which flushes, hijacks and sets deadlines.
+func (p *paced) Unwrap() http.ResponseWriter { return p.ResponseWriter }

@@ -21,13 +21,13 @@ func NewPace(bytesPerSecond int64) *Pace {
 	return &Pace{rate: bytesPerSecond, next: time.Now()}
 }
 
-// piece is how many bytes to send at a time: a fiftieth of a second's worth, so
+// Piece is how many bytes to send at a time: a fiftieth of a second's worth, so
 // that slow bodies trickle.
-func (p *Pace) piece() int { return int(max(p.rate/50, 1)) }
+func (p *Pace) Piece() int { return int(max(p.rate/50, 1)) }
 
-// wait returns when n bytes may have been sent. Up to a fiftieth of a second is
+// Wait returns when n bytes may have been sent. Up to a fiftieth of a second is
 // made good, since sleeps last too long.
-func (p *Pace) wait(ctx context.Context, n int) error {
+func (p *Pace) Wait(ctx context.Context, n int) error {
 	p.mu.Lock()
 	if floor := time.Now().Add(-time.Second / 50); p.next.Before(floor) {
 		p.next = floor

@@ -54,7 +54,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	}
 	piece, done := 16<<10, 0
 	for _, l := range w.paces() {
-		piece = min(piece, l.piece())
+		piece = min(piece, l.Piece())
 	}
 	for done < len(p) {
 		part := p[done:min(len(p), done+piece)]
@@ -103,7 +103,7 @@ func (w *writer) strikes(length int64) (x Fault, cut int64) {
 
 func (w *writer) send(p []byte) (int, error) {
 	for _, l := range w.paces() {
-		if err := l.wait(w.ctx, len(p)); err != nil {
+		if err := l.Wait(w.ctx, len(p)); err != nil {
 			return 0, err
 		}
 	}
