@@ -219,6 +219,8 @@ type power struct {
 	snapshot string
 	// before, if set, is asked before each commit; true cuts the power there.
 	before func() bool
+	// foreign is a pattern of directories that are written past the disk, see crash.FS.
+	foreign string
 }
 
 // power puts a service that is to be started under a power that can be cut.
@@ -285,6 +287,12 @@ func (p *power) leave(keep crash.Keep) {
 func (p *power) again() {
 	p.Helper()
 	p.stop()
+	p.revive()
+}
+
+// revive starts it when the service that ran has ended.
+func (p *power) revive() {
+	p.Helper()
 	for _, end := range []string{"", "-wal", "-shm"} {
 		os.Remove(p.dirs.Database() + end)
 	}
@@ -293,9 +301,21 @@ func (p *power) again() {
 	}
 	p.boot++
 	p.disk, p.before = p.disk.Reopen(), nil
+	p.watch()
 	p.off.Store(false)
 	p.config.FS = p.disk
 	p.start()
+}
+
+// watch has the disk take back what others wrote on it.
+func (p *power) watch() {
+	p.Helper()
+	if p.foreign == "" {
+		return
+	}
+	if err := p.disk.Foreign(p.foreign); err != nil {
+		p.Fatal(err)
+	}
 }
 
 // The power goes when the file lies in the inbox and its row does not say so yet.

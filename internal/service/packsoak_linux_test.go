@@ -10,7 +10,47 @@ import (
 
 	"larder/asset"
 	"larder/client"
+	"larder/internal/fsx/crash"
 )
+
+// Many cuts, and a pack so large that parts of it are synced on the way: what was synced is not asked
+// for again.
+func TestSoakThePowerMayGoWhilePacksCome(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { packsUnderPowerCuts(t, 100+seed, 12) })
+	}
+	t.Run("a large pack", func(t *testing.T) {
+		const size, cuts, bound = 320 << 20, 3, 2 * 64 << 20
+		w := newWorld(t)
+		p := w.power()
+		p.foreign = w.staging()
+		p.watch()
+		w.start()
+		d := w.depot()
+		big := text("big", size)
+		d.pack("a", 1, atInstall, map[string]string{"big.bin": big})
+		d.sell(managedApp(game, 1))
+		for n := range cuts {
+			d.untilStaged(int64(n+1) * size / (cuts + 1))
+			p.disk.HaltAt(p.disk.Steps()+1, func() { p.off.Store(true) })
+			for end := time.Now().Add(time.Minute); !p.off.Load() && time.Now().Before(end); {
+				time.Sleep(time.Millisecond)
+			}
+			p.stop()
+			p.leave(crash.Keep{})
+			p.revive()
+		}
+		d.open(game)
+		if d.onShelf(game, "big.bin") != big {
+			t.Error("other bytes than were packed")
+		}
+		sent := d.sent()
+		t.Logf("%.1f MiB were sent for %d MiB over %d power cuts", float64(sent)/mebibyte, size>>20, cuts)
+		if sent > size+cuts*bound+16<<20 {
+			t.Error("more than the bound")
+		}
+	})
+}
 
 // What packs cost the service in memory, and apps in time (performance page, P11 and P12).
 func TestSoakPacksStaySmallAndFast(t *testing.T) {
@@ -27,7 +67,7 @@ func TestSoakPacksStaySmallAndFast(t *testing.T) {
 	for n := range 20_000 {
 		many[fmt.Sprintf("many/%d/%d.txt", n%100, n)] = fmt.Sprint("file ", n)
 	}
-	large := map[string]string{"large/weights.bin": text("weights", 256<<20)}
+	large := map[string]string{"large/weights.bin": text("weights", 320<<20)}
 	install := func(what string, id asset.PackID, version int64, files map[string]string) {
 		d.pack(id, version, onDemand, files)
 		d.publish(game)
@@ -43,7 +83,7 @@ func TestSoakPacksStaySmallAndFast(t *testing.T) {
 		}
 	}
 	install("installing 20,000 small files", "many", 1, many)
-	install("installing 256 MiB in one file", "large", 1, large)
+	install("installing 320 MiB in one file", "large", 1, large)
 	b := []byte(large["large/weights.bin"])
 	for at := 0; at < len(b); at += 16 << 20 {
 		b[at] ^= 1

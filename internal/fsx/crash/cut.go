@@ -24,10 +24,19 @@ type Keep struct {
 func (c *FS) Crash(keep Keep) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cut {
+	if c.left {
 		return nil
 	}
 	return c.crash(keep)
+}
+
+// HaltAt takes the power in place of the given step, counted from New, 0 for none: every
+// call fails from then on, and off is called. What is left on the disk Crash decides: later,
+// so that those who write past this FS have time to stop.
+func (c *FS) HaltAt(step int, off func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.haltAt, c.off = step, off
 }
 
 // CrashAt cuts the power in place of the given step, counted from New; see
@@ -62,6 +71,11 @@ func (c *FS) Reopen() *FS {
 // step counts a change that is about to be made.
 func (c *FS) step(op, name string) error {
 	c.steps++
+	if c.haltAt != 0 && c.steps == c.haltAt {
+		c.halt()
+		c.off()
+		return &fs.PathError{Op: op, Path: name, Err: ErrPowerCut}
+	}
 	if c.cutAt == 0 || c.steps != c.cutAt {
 		return nil
 	}
@@ -71,6 +85,7 @@ func (c *FS) step(op, name string) error {
 
 func (c *FS) crash(keep Keep) error {
 	c.halt()
+	c.left = true
 	for _, n := range c.dirty {
 		path, err := c.path(n)
 		if errors.Is(err, errGone) {

@@ -30,8 +30,11 @@ type FS struct {
 
 	mu     sync.Mutex
 	cut    bool
+	left   bool // the directory shows what the cut left
 	steps  int
 	cutAt  int // the step that cuts the power, 0 for none
+	haltAt int // the step that takes it without deciding what is left
+	off    func()
 	keep   Keep
 	top    *node
 	log    []*change // not yet durable, oldest first
