@@ -39,13 +39,18 @@ type PackStatus struct {
 	Reason *Reason `json:"reason"`
 }
 
-// Traffic counts, in bytes, what the way of a pack to the shelf has cost since it
-// began in this run of the service, and what it was spared.
+// Traffic counts, in bytes, what the way of one version of a pack to the shelf has cost, over
+// all attempts, and what it was spared.
 type Traffic struct {
-	Network int64 `json:"network"` // that came over the network
-	Useful  int64 `json:"useful"`  // of these, that are in use
-	Reused  int64 `json:"reused"`  // taken from what was installed
-	Written int64 `json:"written"` // to the disk
+	// Network came over the network, whatever became of it.
+	Network int64 `json:"network"`
+	// Useful is what of that the installed tree is made of: proved, needed, and counted once. It
+	// rises when bytes are proved, and so after Network.
+	Useful int64 `json:"useful"`
+	// Reused are the bytes of the tree's files that are taken from what was installed.
+	Reused int64 `json:"reused"`
+	// Written are file bytes that were written to the disk.
+	Written int64 `json:"written"`
 }
 
 // PackOffer is what a service makes of a download manifest for one app on this

@@ -136,7 +136,7 @@ type DownloadStatus struct {
 	// the whole pack would take before.
 	AssetPack   PackID `json:"assetPack,omitempty"`
 	PackVersion int64  `json:"packVersion,omitempty"`
-	// Traffic is set while a pack is on its way, and when it has arrived.
+	// Traffic is set once bytes of a pack came, and stays when it has arrived.
 	Traffic *Traffic `json:"traffic,omitempty"`
 }
 

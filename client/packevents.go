@@ -15,10 +15,10 @@ type DownloadStatusUpdate struct {
 	Type    asset.EventType
 	Pack    asset.PackID
 	Version int64
-	// Bytes of TotalBytes came over the network; both are bytes of the archive, and rise only
-	// together with what is in use.
+	// Bytes of TotalBytes are here: what has to come over the network, which for an update is
+	// less than the archive.
 	Bytes, TotalBytes int64
-	// Traffic says more, while it is known.
+	// Traffic tells what it cost, those bytes too that came in vain; nil before anything came.
 	Traffic *asset.Traffic
 	// Rate is the smoothed pace in bytes per second, ETA the time that is left at it; 0 when
 	// they cannot be told.
@@ -118,6 +118,9 @@ func (m *AssetPackManager) late(st *asset.Status, id asset.PackID) (DownloadStat
 		return DownloadStatusUpdate{}, false
 	}
 	if p, ok := m.installed(id); ok {
+		if last != nil && last.PackVersion == p.Version {
+			return update(asset.EventFinished, last), true
+		}
 		return DownloadStatusUpdate{Type: asset.EventFinished, Pack: id, Version: p.Version}, true
 	}
 	return DownloadStatusUpdate{}, false

@@ -30,6 +30,7 @@ func (l local) Fetch(_ context.Context, offset, length int64) (io.ReadCloser, er
 // Result is what Apply did, in bytes.
 type Result struct {
 	Downloaded int64 `json:"downloaded"`
+	Useful     int64 `json:"useful"` // of these, what the tree was made of: neither wrong nor a second time
 	Written    int64 `json:"written"`
 	Resumed    int64 `json:"resumed"` // found in the staging directory, proved
 	// Rotten names the old bytes that were not what their index says. Frames were
@@ -61,7 +62,7 @@ func (p *Plan) Apply(ctx context.Context, root *os.Root, into string, from Fetch
 	defer dst.Close()
 	a := &applier{plan: p, stage: stage{op: opApply, root: dst}, root: root, into: into, from: from,
 		fetch: append(bits(nil), p.fetch...), todo: newBits(p.target.total().frames),
-		staged: newBits(p.target.total().frames), given: newBits(p.target.total().chunks), rotRows: map[int]bool{}}
+		staged: newBits(p.target.total().frames), given: newBits(p.target.total().chunks), served: newBits(p.target.total().frames), rotRows: map[int]bool{}}
 	a.keeper = keeper{sync: func() error { return p.sync(dst) }, every: max(unsynced, p.sum.Download/maxSyncs)}
 	err = a.run(ctx)
 	if waitErr := a.keeper.wait(); err == nil {
@@ -91,6 +92,7 @@ type applier struct {
 
 	mu      sync.Mutex
 	given   bits         // chunks that the delta made
+	served  bits         // fetched frames that were right
 	rotRows map[int]bool // files to be kept that cannot be: put together instead
 	again   bits         // frames of the next round
 	sum     Result
@@ -217,16 +219,40 @@ func (a *applier) round(ctx context.Context) error {
 		})
 	}, func(j *patch) error {
 		defer j.free()
-		return a.make(j)
-	}, func(j *patch, err error) error {
-		a.mu.Lock()
-		a.sum.Written += j.written
-		a.mu.Unlock()
-		if err == nil && a.fetch.has(j.number) {
-			err = disk(opApply, quote(a.into), a.keeper.fetched(int64(j.what().stored)))
+		err := a.make(j)
+		useful := int64(0)
+		if err == nil && a.fetch.has(j.number) && a.serves(j.number) {
+			useful = int64(j.what().stored)
 		}
+		a.count(useful, j.written)
 		return err
+	}, func(j *patch, err error) error {
+		if err != nil || !a.fetch.has(j.number) {
+			return err
+		}
+		return disk(opApply, quote(a.into), a.keeper.fetched(int64(j.what().stored)))
 	})
+}
+
+// serves reports whether a fetched frame is right for the first time.
+func (a *applier) serves(frame int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	first := !a.served.has(frame)
+	a.served.set(frame)
+	return first
+}
+
+// count counts what became of a frame or block, as soon as it is on the disk: a run that is
+// cancelled then leaves it there.
+func (a *applier) count(useful, written int64) {
+	a.mu.Lock()
+	a.sum.Useful += useful
+	a.sum.Written += written
+	a.mu.Unlock()
+	if a.plan.told != nil && useful+written > 0 {
+		a.plan.told(useful, written)
+	}
 }
 
 // each tells of every frame of the target, with the frames from it to its section's end.

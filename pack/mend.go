@@ -130,10 +130,15 @@ func (a *applier) patch(ctx context.Context) error {
 			m = &mason{old: old, window: delta.NewWindow(old, p.olds[0].Archive.total().payload), dec: new(delta.Decoder)}
 		}
 		defer func() { idle <- m }()
-		return a.mason(m, j)
+		err := a.mason(m, j)
+		useful := int64(0)
+		if err == nil && j.written > 0 {
+			useful = int64(len(j.stored))
+		}
+		a.count(useful, j.written)
+		return err
 	}, func(j *masonJob, err error) error {
 		a.mu.Lock()
-		a.sum.Written += j.written
 		a.sum.Rotten = append(a.sum.Rotten, j.rotten...)
 		a.mu.Unlock()
 		if err == nil {

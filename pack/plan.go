@@ -46,6 +46,9 @@ type PlanOptions struct {
 	// AtHand says that the deltas have been fetched as a whole, so that their blocks
 	// cost nothing more: a frame is fetched only for what no block makes.
 	AtHand bool
+	// Made hears, from several goroutines, how Apply goes on: of what was fetched, how many
+	// bytes more the tree is made of, and how many file bytes were written.
+	Made func(useful, written int64)
 }
 
 // Figures are what a plan costs, in bytes. Apply stays within them, unless old
@@ -68,6 +71,7 @@ type Plan struct {
 	olds   []Installed
 	copied bool
 	sync   func(*os.Root) error
+	told   func(useful, written int64)
 	chunks map[uint64]uint32 // key of a chunk's hash → its number among all old chunks
 	files  map[uint64]uint32 // key of a whole file → the number of its first chunk
 	from   []uint32          // number of each old archive's first chunk, and the end
@@ -92,7 +96,7 @@ const maxCached = 16
 // if it has a chunk that neither they nor an earlier fetched frame have, and then
 // gives all its chunks.
 func NewPlan(ctx context.Context, target *Archive, olds []Installed, opts PlanOptions) (*Plan, error) {
-	p := &Plan{target: target, olds: olds, copied: opts.Copy, sync: opts.Sync, chunks: map[uint64]uint32{}, files: map[uint64]uint32{},
+	p := &Plan{target: target, olds: olds, copied: opts.Copy, sync: opts.Sync, told: opts.Made, chunks: map[uint64]uint32{}, files: map[uint64]uint32{},
 		from: []uint32{0}, made: newBits(target.total().chunks), keep: make([]uint32, target.total().rows), fetch: newBits(target.total().frames),
 		twins: map[int]int{}, late: newBits(target.total().frames), cache: map[[2]int]*section{}}
 	if p.sync == nil {

@@ -221,7 +221,21 @@ export interface PackStatus {
   reason: Reason | null;
 }
 
-/** began, paused, progress, finished (and installed) or failed. */
+/**
+ * What a pack has cost, in bytes, over all attempts: what came over the network, what of it the tree is made of, what was
+ * installed before, and what was written to the disk.
+ */
+export interface Traffic {
+  network: number;
+  useful: number;
+  reused: number;
+  written: number;
+}
+
+/**
+ * began, paused, progress, finished (and installed) or failed. bytes of totalBytes, which have to come over the network,
+ * are here; rate is the smoothed pace in bytes per second, eta the seconds left at it, null when that cannot be told.
+ */
 export interface PackUpdate {
   type: string;
   pack: string;
@@ -229,6 +243,9 @@ export interface PackUpdate {
   bytes: number;
   totalBytes: number;
   reason: Reason | null;
+  traffic: Traffic | null;
+  rate: number;
+  eta: number | null;
 }
 
 export class LocalAvailabilityError extends LarderError {

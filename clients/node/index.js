@@ -305,13 +305,15 @@ export class AssetPackManager {
 
   // Follows all packs, or one until it has finished or failed; whoever comes late gets its end at once.
   async *statusUpdates({ pack, signal } = {}) {
+    const paces = {};
     while (!lend.closed(this.#manager) && !signal?.aborted) {
       try {
         for await (let line of lines(await lend.open(this.#manager, 'GET', '/v1/events', undefined, signal))) {
           if (line.type === 'snapshot' && pack) line = late(line, pack);
-          const { assetPack, packVersion, bytes, totalBytes, reason } = line.download ?? {};
+          const { assetPack, packVersion = 0, bytes = 0, totalBytes = 0, reason = null, traffic = null } = line.download ?? {};
           if (!assetPack || (pack && assetPack !== pack) || !EVENTS.includes(line.type)) continue;
-          yield { type: line.type, pack: assetPack, version: packVersion ?? 0, bytes: bytes ?? 0, totalBytes: totalBytes ?? 0, reason: reason ?? null };
+          paces[assetPack] ??= pace();
+          yield { type: line.type, pack: assetPack, version: packVersion, bytes, totalBytes, reason, traffic, ...paces[assetPack](bytes, totalBytes) };
           if (pack && (line.type === 'finished' || line.type === 'failed')) return;
         }
       } catch (e) {
@@ -335,11 +337,28 @@ export class AssetPackManager {
   }
 }
 
+// pace smooths a rate over about two seconds: bytes per second, and the seconds left at it.
+function pace() {
+  let at, had = 0, speed = 0;
+  return (bytes, total) => {
+    const now = performance.now() / 1000;
+    if (at === undefined || bytes < had) {
+      [at, had, speed] = [now, bytes, 0];
+    } else if (now - at >= 0.1) {
+      const fresh = (bytes - had) / (now - at);
+      speed = speed ? speed + (fresh - speed) * Math.min((now - at) / 2, 1) : fresh;
+      [at, had] = [now, bytes];
+    }
+    return speed >= 1 ? { rate: speed, eta: Math.max(total - bytes, 0) / speed } : { rate: 0, eta: null };
+  };
+}
+
 function late({ status }, pack) {
   const [app = {}] = status?.apps ?? [];
   const last = (app.downloads ?? []).filter((d) => d.assetPack === pack).at(-1);
   const here = (app.packs ?? []).find((p) => p.id === pack && p.installed != null);
   if (last?.state === 'failed') return { type: 'failed', download: last };
+  if (here && last?.state === 'finished' && last.packVersion === here.installed) return { type: 'finished', download: last };
   if (here && (!last || last.state === 'finished')) return { type: 'finished', download: { assetPack: pack, packVersion: here.installed } };
   return {};
 }

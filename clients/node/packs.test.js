@@ -14,8 +14,11 @@ test('asset packs are asked for, followed and removed', async (t) => {
   assert.ok(tutorial.status & PackBits.upToDate);
   await manager.ensureLocalAvailability('js-pack');
   const seen = [];
-  for await (const { type, version } of manager.statusUpdates({ pack: 'js-pack' })) seen.push([type, version]);
+  let last;
+  for await (const update of manager.statusUpdates({ pack: 'js-pack' })) seen.push([(last = update).type, last.version]);
   assert.deepEqual(seen, [['finished', 1]]);
+  const { network, useful, reused, written } = last.traffic;
+  assert.deepEqual([network, useful, reused, written], [last.totalBytes, last.totalBytes, 0, 6]);
   await access(join(await manager.shelf(), 'views'));
   const { updatingIDs, removedIDs } = await manager.checkForUpdates();
   assert.deepEqual([updatingIDs, removedIDs], [[], []]);

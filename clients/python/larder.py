@@ -26,6 +26,7 @@ import json
 import os
 import socket
 import threading
+import time
 import typing
 from urllib.parse import quote
 
@@ -424,8 +425,22 @@ class PackStatus(_Record):
 
 
 @dataclasses.dataclass(frozen=True)
+class Traffic(_Record):
+    """What a pack has cost in bytes over all attempts: network came, useful of it the tree is made of, reused was installed before, written went to the disk."""
+
+    network: int = 0
+    useful: int = 0
+    reused: int = 0
+    written: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class PackUpdate:
-    """One event of the way of a pack: began, paused, progress, finished (and installed) or failed."""
+    """One event of the way of a pack: began, paused, progress, finished (and installed) or failed.
+
+    bytes of total_bytes, which have to come over the network, are here. rate is the smoothed pace in bytes per second and
+    eta the seconds that are left at it, None when that cannot be told.
+    """
 
     type: str
     pack: str
@@ -433,6 +448,26 @@ class PackUpdate:
     bytes: int
     total_bytes: int
     reason: typing.Optional[Reason] = None
+    traffic: typing.Optional[Traffic] = None
+    rate: float = 0
+    eta: typing.Optional[float] = None
+
+
+class _Pace:
+    """Smooths a rate over about two seconds."""
+
+    def __init__(self) -> None:
+        self.at, self.bytes, self.speed = 0.0, 0, 0.0
+
+    def tell(self, bytes: int, total: int) -> tuple[float, typing.Optional[float]]:
+        now = time.monotonic()
+        if not self.at or bytes < self.bytes:
+            self.at, self.bytes, self.speed = now, bytes, 0.0
+        elif now - self.at >= 0.1:
+            fresh = (bytes - self.bytes) / (now - self.at)
+            self.speed = self.speed + (fresh - self.speed) * min((now - self.at) / 2, 1) if self.speed else fresh
+            self.at, self.bytes = now, bytes
+        return (self.speed, max(total - bytes, 0) / self.speed) if self.speed >= 1 else (0.0, None)
 
 
 class LocalAvailabilityError(LarderError):
@@ -513,6 +548,7 @@ class AssetPackManager:
 
     def status_updates(self, pack: str = "") -> typing.Iterator[PackUpdate]:
         """Follows all packs, or one until it has finished or failed. Whoever comes late for one gets its end at once."""
+        paces: dict[str, _Pace] = {}
         while not self._manager._closed.is_set():
             try:
                 with self._manager._answer("GET", "/v1/events") as answer:
@@ -523,7 +559,10 @@ class AssetPackManager:
                         if not d.get("assetPack") or pack and d["assetPack"] != pack or line["type"] not in EVENTS:
                             continue
                         reason = Reason._of(d["reason"]) if d.get("reason") else None
-                        yield PackUpdate(line["type"], d["assetPack"], d.get("packVersion", 0), d.get("bytes", 0), d.get("totalBytes", 0), reason)
+                        traffic = Traffic._of(d["traffic"]) if d.get("traffic") else None
+                        here, total = d.get("bytes", 0), d.get("totalBytes", 0)
+                        pace = paces.setdefault(d["assetPack"], _Pace()).tell(here, total)
+                        yield PackUpdate(line["type"], d["assetPack"], d.get("packVersion", 0), here, total, reason, traffic, *pace)
                         if pack and line["type"] in ("finished", "failed"):
                             return
             except LarderError as e:
@@ -537,6 +576,8 @@ class AssetPackManager:
         if ways and ways[-1]["state"] == "failed":
             return {"type": "failed", "download": ways[-1]}
         here = [p for p in app.get("packs", []) if p["id"] == pack and p.get("installed") is not None]
+        if here and ways and ways[-1]["state"] == "finished" and ways[-1].get("packVersion") == here[0]["installed"]:
+            return {"type": "finished", "download": ways[-1]}
         if here and (not ways or ways[-1]["state"] == "finished"):
             return {"type": "finished", "download": {"assetPack": pack, "packVersion": here[0]["installed"]}}
         return {}

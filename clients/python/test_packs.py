@@ -21,7 +21,11 @@ class Packs(unittest.TestCase):
             manager.ensure_local_availability("py-pack")
             with open(manager.path("py.txt", pack="py-pack")) as f:
                 self.assertEqual(f.read(), "snake")
-            self.assertEqual([(u.type, u.version) for u in manager.status_updates("py-pack")], [("finished", 1)])
+            told = list(manager.status_updates("py-pack"))
+            self.assertEqual([(u.type, u.version) for u in told], [("finished", 1)])
+            cost = told[0].traffic
+            self.assertEqual((cost.network, cost.reused, cost.written), (told[0].total_bytes, 0, 5))
+            self.assertEqual((cost.useful, told[0].bytes), (cost.network, told[0].total_bytes))
             self.assertEqual(manager.check_for_updates(), ([], []))
             self.assertEqual(len(manager.manifest()["assetPacks"]), 3)
             self.assertEqual((manager.resolved_language(), manager.set_resolved_language("")), ("", ""))

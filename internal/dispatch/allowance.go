@@ -180,7 +180,12 @@ func (d *Dispatcher) writeBooked(runs []*run, goOn bool, f func(tx *db.Tx, of []
 		}
 	}
 	if len(of) == 0 {
-		return d.write(func(tx *db.Tx) error { return f(tx, nil) })
+		return d.write(func(tx *db.Tx) error {
+			if err := f(tx, nil); err != nil {
+				return err
+			}
+			return spent(tx, runs)
+		})
 	}
 	held := false
 	defer func() {
@@ -204,7 +209,7 @@ func (d *Dispatcher) writeBooked(runs []*run, goOn bool, f func(tx *db.Tx, of []
 				return err
 			}
 		}
-		return nil
+		return spent(tx, runs)
 	})
 	if err == nil {
 		for _, b := range of {

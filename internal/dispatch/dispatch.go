@@ -241,7 +241,7 @@ func (d *Dispatcher) Rest() {
 }
 
 // Live gives the bytes of a running download, which run ahead of its row.
-func (d *Dispatcher) Live(id string) (bytes, total int64, ok bool) {
+func (d *Dispatcher) Live(id string) (bytes, total int64, t *asset.Traffic, ok bool) {
 	d.init()
 	return d.running.live(id)
 }

@@ -27,6 +27,7 @@ func (d *Dispatcher) start(ctx context.Context, s started) error {
 	r.bytes.Store(d.there(&s.Entry))
 	r.total.Store(s.Expected())
 	r.bound = s.app.Allowances().Restricted
+	r.traffic.Store(s.Traffic)
 	if !d.running.add(r) {
 		cancel(nil)
 		return nil

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"larder/asset"
@@ -47,20 +47,19 @@ func (d *Dispatcher) stock(ctx context.Context, r *run) {
 	}
 	w := &wire{d: d, r: r, ctx: ctx, floor: r.floor()}
 	m := &meeting{d: d, r: r}
-	j := stock.Job{Pack: *r.Pack, Base: d.partial(&r.Entry), FS: d.FS, Net: w, Shelf: shelf, Planned: w.planned, Hold: m.hold, Aside: func(why error) {
+	j := stock.Job{Pack: *r.Pack, Base: d.partial(&r.Entry), FS: d.FS, Net: w, Shelf: shelf, Planned: w.planned, Made: w.made, Hold: m.hold, Aside: func(why error) {
 		if d.Aside != nil && ctx.Err() == nil {
 			d.Aside(r.App, r.Pack.ID, why)
 		}
 	}}
-	result, err := stock.Run(ctx, j)
-	r.traffic.Store(&asset.Traffic{Network: w.got.Load(), Useful: w.got.Load(), Reused: w.reused.Load(), Written: result.Written})
+	_, err = stock.Run(ctx, j)
 	switch {
 	case errors.Is(err, stock.ErrHeld):
 		d.keepBack(r)
 	case err != nil && m.apart():
 		d.wait(r, nil, r.Attempts, time.Time{}) // once more, alone
 	case err != nil:
-		d.failed(ctx, r, transfer.Held{}, packFailure(err, w.got.Load() > 0))
+		d.failed(ctx, r, transfer.Held{}, packFailure(err, w.got > 0))
 	default:
 		d.finished(r, "", r.total.Load())
 		m.finished()
@@ -126,10 +125,46 @@ type wire struct {
 	floor  *transfer.Floor
 	began  bool
 	held   int64 // bytes on record when the run began
-	got    atomic.Int64
-	reused atomic.Int64
+	got    int64 // by this run
 	events transfer.Events
 	marked int64 // of got, when the row was written last
+
+	mu sync.Mutex // of the run's traffic, which is counted from two sides
+}
+
+// count changes what the pack has cost.
+func (w *wire) count(f func(t *asset.Traffic)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var t asset.Traffic
+	if was := w.r.traffic.Load(); was != nil {
+		t = *was
+	}
+	f(&t)
+	w.r.traffic.Store(&t)
+}
+
+// made counts what became of fetched bytes. A power cut may have them come twice, and be
+// proved twice.
+func (w *wire) made(useful, written int64) {
+	w.count(func(t *asset.Traffic) {
+		t.Useful = min(t.Useful+useful, t.Network)
+		t.Written += written
+	})
+}
+
+// spent writes what packs have cost into their rows.
+func spent(tx *db.Tx, runs []*run) error {
+	for _, r := range runs {
+		t := r.traffic.Load()
+		if r.Kind != queue.Pack || t == nil {
+			continue
+		}
+		if err := queue.Spend(tx, r.UniqueIdentifier, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // each is how many bytes of a pack come between two writings of its row.
@@ -141,7 +176,7 @@ func (w *wire) planned(network int64, f pack.Figures) {
 	if w.r.Total > 0 && w.r.Bytes == w.r.Total {
 		network = w.r.Total // it was complete, and waited for others
 	}
-	w.reused.Store(f.Reused + f.Kept)
+	w.count(func(t *asset.Traffic) { t.Reused = f.Reused + f.Kept })
 	w.r.total.Store(network)
 	err := w.d.write(func(tx *db.Tx) error {
 		return queue.Planned(tx, w.r.UniqueIdentifier, network)
@@ -165,14 +200,14 @@ func (w *wire) begin() {
 }
 
 func (w *wire) received(n int) {
-	got := w.got.Add(int64(n))
-	w.r.traffic.Store(&asset.Traffic{Network: got, Useful: got, Reused: w.reused.Load()})
+	w.got += int64(n)
+	w.count(func(t *asset.Traffic) { t.Network += int64(n) })
 	w.begin()
 	total := w.r.total.Load()
-	bytes := min(w.held+got, total)
+	bytes := min(w.held+w.got, total)
 	w.events.Progress(bytes, total)
-	if got-w.marked >= each {
-		w.marked = got
+	if w.got-w.marked >= each {
+		w.marked = w.got
 		_ = w.d.writeBooked([]*run{w.r}, true, func(tx *db.Tx, _ []*booking) error { // for the eye, and to say that bytes move
 			return queue.Mark(tx, w.r.UniqueIdentifier, bytes, total, "", w.d.Boot, time.Now())
 		})
@@ -215,7 +250,17 @@ func (w *wire) Whole(ctx context.Context, path string) error {
 		return err
 	}
 	j.Path, j.Held, j.Events = path, w.d.trusted(&w.r.Entry, path), w.d.events(w.r)
-	held, err := w.d.fetcher.Fetch(ctx, j)
-	w.got.Store(held.Bytes)
+	at, told := int64(0), j.Events
+	j.Events.Began = func(offset, total int64) {
+		at = offset
+		told.Began(offset, total)
+	}
+	j.Events.Progress = func(bytes, total int64) {
+		w.got += bytes - at
+		w.count(func(t *asset.Traffic) { t.Network += bytes - at })
+		at = bytes
+		told.Progress(bytes, total)
+	}
+	_, err = w.d.fetcher.Fetch(ctx, j)
 	return err
 }

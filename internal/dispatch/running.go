@@ -167,14 +167,14 @@ func (r *running) named(id string) *run {
 	return r.runs[id]
 }
 
-func (r *running) live(id string) (int64, int64, bool) {
+func (r *running) live(id string) (int64, int64, *asset.Traffic, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	x := r.runs[id]
 	if x == nil {
-		return 0, 0, false
+		return 0, 0, nil, false
 	}
-	return x.bytes.Load(), x.total.Load(), true
+	return x.bytes.Load(), x.total.Load(), x.traffic.Load(), true
 }
 
 // remaining sums up the bytes that running transfers will still write.

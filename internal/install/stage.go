@@ -163,7 +163,7 @@ func (s *Store) build(ctx context.Context, t Target, from pack.Fetcher) (pack.Re
 	if asset.CodeOf(err) == asset.CodeState { // neither clones nor links on this disk
 		var again pack.Result
 		again, err = s.apply(ctx, t, archive, olds, from, true)
-		again.Downloaded, again.Written = again.Downloaded+got.Downloaded, again.Written+got.Written
+		again.Downloaded, again.Useful, again.Written = again.Downloaded+got.Downloaded, again.Useful+got.Useful, again.Written+got.Written
 		got = again
 	}
 	if err != nil {
@@ -203,7 +203,7 @@ func (s *Store) proveIndex(ctx context.Context, t Target, f *os.File) (*pack.Arc
 // plan finds the cheapest way. When there are more old chunks than a plan takes, the
 // pack's own versions have to do.
 func (s *Store) plan(ctx context.Context, archive *pack.Archive, t Target, olds []pack.Installed, copied bool) (*pack.Plan, error) {
-	opts := pack.PlanOptions{Copy: copied, Deltas: t.Deltas, AtHand: true, Sync: func(*os.Root) error {
+	opts := pack.PlanOptions{Copy: copied, Deltas: t.Deltas, AtHand: true, Made: t.Made, Sync: func(*os.Root) error {
 		s.mark("sync")
 		return s.fs.SyncTree(s.path(path.Join(work(t.ID), filesDir)))
 	}}
@@ -224,6 +224,9 @@ func (s *Store) apply(ctx context.Context, t Target, archive *pack.Archive, olds
 	p, err := s.plan(ctx, archive, t, olds, copied)
 	if err != nil {
 		return pack.Result{}, err
+	}
+	if t.Planned != nil {
+		t.Planned(p.Figures())
 	}
 	tree := path.Join(work(t.ID), filesDir)
 	if err := s.room(t.ID, p.Figures().PeakDisk, tree); err != nil {

@@ -33,6 +33,11 @@ type Target struct {
 	// Again makes a new tree although the shelf has one, because that one is damaged.
 	// What is whole in it is used.
 	Again bool
+	// Planned hears what the plan says, before anything is fetched; again when the disk
+	// makes another plan necessary. Not when the tree is there already.
+	Planned func(pack.Figures)
+	// Made hears how staging goes on, see [pack.PlanOptions].
+	Made func(useful, written int64)
 }
 
 // entry is the target's entry in a view, without its root.

@@ -71,6 +71,8 @@ type Entry struct {
 	Ended time.Time
 	// Batch names what a pack is updated with, so that apps see all of it at once; empty: alone.
 	Batch string
+	// Traffic is what a pack has cost so far; nil before anything came.
+	Traffic *asset.Traffic
 }
 
 // Expected is the number of bytes the download will have, 0 when unknown.
@@ -86,7 +88,7 @@ func (e *Entry) Status() asset.DownloadStatus {
 	s := asset.DownloadStatus{Identifier: e.Identifier, UniqueIdentifier: e.UniqueIdentifier, Manifest: e.Kind == Manifest, State: e.State, Essential: e.Essential,
 		Priority: e.Priority, Bytes: e.Bytes, TotalBytes: e.Expected(), Reason: e.Reason}
 	if e.Pack != nil {
-		s.AssetPack, s.PackVersion = e.Pack.ID, e.Pack.Version
+		s.AssetPack, s.PackVersion, s.Traffic = e.Pack.ID, e.Pack.Version, e.Traffic
 	}
 	if e.State == asset.StateFinished {
 		s.Reason = nil
@@ -106,6 +108,7 @@ type request struct {
 	Unless  string            `json:"unless,omitempty"`
 	Max     int64             `json:"max,omitempty"`
 	Batch   string            `json:"batch,omitempty"`
+	Traffic *asset.Traffic    `json:"traffic,omitempty"`
 }
 
 func hostOf(s string) string {

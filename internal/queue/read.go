@@ -29,7 +29,7 @@ func scan(row scanner) (Entry, error) {
 	if err := json.Unmarshal([]byte(req), &r); err != nil {
 		return e, err
 	}
-	e.URL, e.Method, e.Headers, e.Body, e.Unless, e.MaxBytes, e.Batch = r.URL, r.Method, r.Headers, r.Body, r.Unless, r.Max, r.Batch
+	e.URL, e.Method, e.Headers, e.Body, e.Unless, e.MaxBytes, e.Batch, e.Traffic = r.URL, r.Method, r.Headers, r.Body, r.Unless, r.Max, r.Batch, r.Traffic
 	e.Manifest = e.Kind == Manifest
 	e.Pack = fromJSON[asset.Pack](pack)
 	e.Reason, e.Error = fromJSON[asset.Reason](reason), fromJSON[asset.Error](fault)

@@ -151,6 +151,12 @@ func Planned(tx *db.Tx, id string, total int64) error {
 	return err
 }
 
+// Spend records what a pack has cost.
+func Spend(tx *db.Tx, id string, t *asset.Traffic) error {
+	_, err := tx.Exec("UPDATE downloads SET request = json_set(request, '$.traffic', json(?)) WHERE id = ?", toJSON(t), id)
+	return err
+}
+
 // Interrupted puts back what a service that died had running, and the packs that it had ready
 // for their batch.
 func Interrupted(tx *db.Tx) error {

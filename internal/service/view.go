@@ -89,8 +89,8 @@ func (s *Service) downloads(tx *db.Tx, app *apps.App, entries []queue.Entry) ([]
 		if r := why[e.UniqueIdentifier]; r != nil {
 			d.Reason = r
 		}
-		if bytes, total, ok := s.dispatcher.Live(e.UniqueIdentifier); ok && e.State == asset.StateDownloading {
-			d.Bytes, d.TotalBytes = bytes, max(total, d.TotalBytes)
+		if bytes, total, traffic, ok := s.dispatcher.Live(e.UniqueIdentifier); ok && e.State == asset.StateDownloading {
+			d.Bytes, d.TotalBytes, d.Traffic = bytes, max(total, d.TotalBytes), traffic
 		}
 		out = append(out, d)
 	}

@@ -115,9 +115,13 @@ func (d *delta) open() (err error) {
 // patched fetches what is lacking of the delta, if that and the frames which it does not
 // make are less than the frames without it. It gives none where the pack is to come
 // without.
-func (j *Job) patched(ctx context.Context, d *delta, t install.Target, without pack.Figures, told int64) ([]*pack.Delta, error) {
+func (j *Job) patched(ctx context.Context, d *delta, t install.Target, told int64) ([]*pack.Delta, error) {
 	if d == nil {
 		return nil, nil
+	}
+	without, err := j.Shelf.Plan(ctx, t)
+	if err != nil {
+		return nil, err
 	}
 	t.Deltas = []*pack.Delta{d.Delta}
 	with, err := j.Shelf.Plan(ctx, t)

@@ -37,6 +37,9 @@ func (j *Job) haveIndex(ctx context.Context, d *delta) (f fsx.File, told int64, 
 	if !made {
 		told = size
 	}
+	if p.came > 0 {
+		j.Made(size, 0)
+	}
 	return p.file, told, nil
 }
 

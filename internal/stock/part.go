@@ -24,6 +24,7 @@ type part struct {
 	alone bool
 
 	have   int64 // bytes that are in the file
+	came   int64 // of these, in this run
 	fresh  bool  // all of them came in this run
 	synced int64
 	body   io.ReadCloser // from byte have on; nil: to be asked for
@@ -87,6 +88,7 @@ func (p *part) fill(upTo int64) (err error) {
 				return kept(err)
 			}
 			p.have += int64(n)
+			p.came += int64(n)
 		}
 		if p.have-p.synced >= unsynced || p.have == p.size {
 			if err := p.file.Sync(); err != nil {
@@ -117,7 +119,7 @@ func (p *part) ReadAt(b []byte, off int64) (int, error) {
 // again begins anew.
 func (p *part) again() error {
 	p.hangUp()
-	p.have, p.synced, p.fresh = 0, 0, true
+	p.have, p.came, p.synced, p.fresh = 0, 0, 0, true
 	if err := p.file.Truncate(0); err != nil {
 		return kept(err)
 	}

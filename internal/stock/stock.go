@@ -39,7 +39,7 @@ type Net interface {
 	Whole(ctx context.Context, path string) error
 }
 
-// Job is one pack to stock. All fields are required but Planned, Aside and Hold.
+// Job is one pack to stock. All fields are required but Planned, Made, Aside and Hold.
 type Job struct {
 	Pack asset.Pack
 	// Base is the beginning of the names of the files kept between two runs; their folder
@@ -51,6 +51,9 @@ type Job struct {
 	// Planned hears how many bytes the network will bring in all, and what the plan spares;
 	// again when that changes.
 	Planned func(network int64, f pack.Figures)
+	// Made hears how many bytes more of those that Net brought, in this run or one before, the
+	// tree is made of, its index and delta counted in, and how many file bytes were written.
+	Made func(useful, written int64)
 	// Aside hears why a delta is not used, or no more.
 	Aside func(why error)
 	// Hold is told of the pack when its tree is complete, and gives what is to be made visible
@@ -67,6 +70,9 @@ var ErrHeld = errors.New("the pack is complete, and waits for others")
 func Run(ctx context.Context, j Job) (pack.Result, error) {
 	if j.Planned == nil {
 		j.Planned = func(int64, pack.Figures) {}
+	}
+	if j.Made == nil {
+		j.Made = func(int64, int64) {}
 	}
 	if j.Aside == nil {
 		j.Aside = func(error) {}
@@ -134,17 +140,21 @@ func (j *Job) byRanges(ctx context.Context) (pack.Result, error) {
 		return pack.Result{}, err
 	}
 	t := j.target(a, f, j.Pack.IndexSize)
-	figures, err := j.Shelf.Plan(ctx, t)
-	if err != nil {
+	if t.Deltas, err = j.patched(ctx, d, t, told); err != nil {
 		return pack.Result{}, err
 	}
-	if t.Deltas, err = j.patched(ctx, d, t, figures, told); err != nil {
-		return pack.Result{}, err
+	t.Planned = func(f pack.Figures) {
+		frames, rest := f.Download-f.Delta, d.spent()
+		if t.Deltas != nil {
+			rest = d.row.Size
+		}
+		j.Planned(rest+told+frames, f)
 	}
-	if t.Deltas == nil {
-		j.Planned(d.spent()+told+figures.Download, figures)
+	beside := int64(0) // what served of the delta, but for its blocks
+	if d != nil && (t.Deltas != nil || told == 0) {
+		beside = d.Head()
 	}
-	return j.install(ctx, t, fetcher{j.Net})
+	return j.install(ctx, t, fetcher{j.Net}, beside)
 }
 
 type fetcher struct{ Net }
@@ -154,14 +164,20 @@ func (f fetcher) Fetch(ctx context.Context, offset, length int64) (io.ReadCloser
 }
 
 func (j *Job) target(a *pack.Archive, index io.ReaderAt, size int64) install.Target {
-	return install.Target{ID: j.Pack.ID, Version: j.Pack.Version, Language: j.Pack.Language, Content: a.Content(), Index: index, Size: size}
+	return install.Target{ID: j.Pack.ID, Version: j.Pack.Version, Language: j.Pack.Language, Content: a.Content(), Index: index, Size: size, Made: j.Made}
 }
 
-// install stages the pack and makes it visible.
-func (j *Job) install(ctx context.Context, t install.Target, from pack.Fetcher) (pack.Result, error) {
+// install stages the pack and makes it visible. beside are fetched bytes that served
+// beside frames and blocks.
+func (j *Job) install(ctx context.Context, t install.Target, from pack.Fetcher, beside int64) (pack.Result, error) {
 	staged, err := j.Shelf.Stage(ctx, t, from)
 	if err != nil {
 		return staged.Result, err
+	}
+	if staged.Ready {
+		t.Planned(pack.Figures{})
+	} else {
+		j.Made(beside, 0)
 	}
 	all := []shelf.Pack{staged.Pack}
 	if j.Hold != nil {
@@ -197,7 +213,8 @@ func (j *Job) disagrees(member, manifest, index string) error {
 
 // whole fetches the archive and installs from it.
 func (j *Job) whole(ctx context.Context) (pack.Result, error) {
-	j.Planned(j.Pack.DownloadSize, pack.Figures{})
+	planned := func(f pack.Figures) { j.Planned(j.Pack.DownloadSize, f) }
+	planned(pack.Figures{})
 	if err := j.Net.Whole(ctx, j.archive()); err != nil {
 		return pack.Result{}, err
 	}
@@ -209,7 +226,9 @@ func (j *Job) whole(ctx context.Context) (pack.Result, error) {
 	a, err := j.open(f, j.Pack.DownloadSize)
 	if err == nil {
 		var out pack.Result
-		if out, err = j.install(ctx, j.target(a, f, j.Pack.DownloadSize), pack.FetchFrom(f)); err == nil {
+		t := j.target(a, f, j.Pack.DownloadSize)
+		t.Planned = planned
+		if out, err = j.install(ctx, t, pack.FetchFrom(f), a.Totals().IndexSize); err == nil {
 			return out, nil
 		}
 	}
