@@ -218,15 +218,16 @@ func (x step) do(ctx context.Context, h, out *heard, s extension.Service) error 
 
 var grown [][]byte
 
-// speakByHand is an extension without the SDK. While it is asked for downloads
-// it calls a method of the service's, notes what it was told, and answers with
-// nothing.
+// speakByHand is an extension without the SDK. While it is asked for downloads, or
+// about a pack, it calls a method of the service's, notes what it was told, and answers
+// with nothing, or with yes.
 func speakByHand(method string) {
 	var m struct {
 		ID     json.RawMessage `json:"id"`
 		Method string          `json:"method"`
 		Error  *struct {
-			Data *asset.Error `json:"data"`
+			Message string       `json:"message"`
+			Data    *asset.Error `json:"data"`
 		} `json:"error"`
 	}
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
@@ -237,16 +238,19 @@ func speakByHand(method string) {
 		}
 		switch {
 		case m.Method == extension.MethodInitialize:
-			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"capabilities":["downloads"]}}`+"\n", m.ID)
-		case m.Method == extension.MethodDownloads:
+			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"capabilities":["downloads","shouldDownload"]}}`+"\n", m.ID)
+		case m.Method == extension.MethodDownloads, m.Method == extension.MethodShouldDownload:
 			fmt.Printf(`{"jsonrpc":"2.0","id":"mine","method":%q,"params":{"download":{"identifier":"x","url":"https://127.0.0.1/x","fileSize":1}}}`+"\n", method)
 		case string(m.ID) == `"mine"`:
 			h := heard{Entry: "downloads", Do: method}
 			if m.Error != nil {
 				h.Err = m.Error.Data
 			}
+			if m.Error != nil && m.Error.Data == nil { // there is no such method
+				h.Err = &asset.Error{Code: asset.CodeBadRequest, Message: m.Error.Message}
+			}
 			note(h)
-			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"downloads":[]}}`+"\n", id)
+			fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"downloads":[],"should":true}}`+"\n", id)
 		}
 	}
 }

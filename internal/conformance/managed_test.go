@@ -23,7 +23,9 @@ type shop struct {
 	*app
 	packs   []asset.Pack
 	primary string
-	dam     *dam // holds back what is delivered, if it is set
+	dam     *dam                                     // holds back what is delivered, if it is set
+	gate    func(archives http.Handler) http.Handler // stands before the archives, if it is set
+	at      string                                   // where the manifest lies
 }
 
 // dam lets some bytes of packs pass, and the others when it is opened.
@@ -75,7 +77,7 @@ var (
 
 func newShop(t *testing.T, w *world) *shop {
 	t.Helper()
-	s := &shop{app: newApp(t, w)}
+	s := &shop{app: newApp(t, w), at: "/manifest"}
 	s.keys["BAHasManagedAssetPacks"] = true
 	return s
 }
@@ -104,12 +106,16 @@ func (s *shop) sell(id asset.PackID, version int64, policy asset.DownloadPolicy,
 		s.Fatal(err)
 	}
 	name, text := "/blobs/"+sum.Archive.String(), archive.Bytes()
-	s.server.Handle(name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.dam != nil {
 			w = dammed{w, s.dam, r.Context().Done()}
 		}
 		site.DeliverBlob(w, r, sum.Archive.String(), bytes.NewReader(text))
-	}))
+	})
+	if s.gate != nil {
+		h = s.gate(h)
+	}
+	s.server.Handle(name, h)
 	p := asset.Pack{ID: id, Version: version, DownloadSize: sum.Size, URL: s.server.URL + name, DownloadPolicy: policy, Content: sum.Content.String(),
 		Index: sum.Index.String(), IndexSize: sum.IndexSize, InstallSize: sum.InstalledSize}
 	for _, c := range change {
@@ -133,7 +139,7 @@ func (s *shop) publish() {
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.server.Handle("/manifest", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { site.DeliverManifest(w, r, string(text)) }))
+	s.server.Handle(s.at, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { site.DeliverManifest(w, r, string(text)) }))
 }
 
 // opened installs the app with what is on sale, and waits for the gate.
