@@ -139,7 +139,8 @@ class Block:
         self.a, self.c, self.diff_a, self.diff_b = Lazy(byte), Lazy(byte), Lazy(byte), Lazy(byte)
         self.bits = Lazy(lambda: [1 << 21, 0])
         self.weights = Lazy(lambda: [1 << 14] * 4)
-        self.since = self.hist = self.last = 0
+        self.since = self.hist = self.last = self.view = self.fields = self.drift = 0
+        self.moves, self.last_move = Lazy(lambda: (0, 0)), [0, 0]
 
     def step(self, v, start, freq):
         self.x = freq * (self.x >> 15) + v - start
@@ -294,22 +295,103 @@ class Block:
                 out.append(self.byte(a, self.c[((c1 | c2 << 8) * 0x9E3779B1 & M32) >> 20]))
             i += 1
 
+    def mixed(self, who, contexts, weights):
+        models = [self.bits[who, k, c & 0xFFFF] for k, c in enumerate(contexts)]
+        w = self.weights[who, weights & 255]
+        st = [STRETCH[m[0] >> 10] for m in models]
+        chance = squash(sum(x * y for x, y in zip(st, w)) >> 16)
+        bit = self.flag(models, chance)
+        for k in range(4):
+            w[k] += (st[k] * ((bit << 15) - chance) * 6 + (1 << 13)) >> 14
+        return bit
+
+    def field(self, a):  # kind, number and place of the field at an old address, if there is one
+        v = int.from_bytes(bytes(self.at(a + k) for k in range(4)), "little")
+        signed = v - (v >> 31 << 32)
+        if self.view > 1:
+            if a % 4 != (self.view - 2) % 4 or -4096 <= signed < 4096:
+                return None
+            kind, place = (4, v) if self.view < 6 else (5, a + signed)
+        else:
+            b = self.at(a - 1)
+            if b in (0xE8, 0xE9):
+                kind = b & 1
+            elif b & 0xF0 == 0x80 and self.at(a - 2) == 0x0F:
+                kind = 2
+            elif b & 0xC7 == 5:
+                kind = 3
+            else:
+                return None
+            place = a + 4 + signed
+            if -128 <= signed < 128:
+                return None
+        return (kind, v, place) if kind == 4 or 0 <= place < len(self.old) else None
+
     def dense(self, n, source):
-        for i in range(n):
-            o, new = [self.at(source + i + k) for k in (-1, 0, 1, 2)], (self.out[-1] if self.out else 0)
-            h, t = o[0] | o[1] << 8 | o[2] << 16, min(self.since, 31)
-            models = [self.bits[0, (h * 0x9E3779B1 & M32) >> 16], self.bits[1, (self.hist & 255) << 5 | t], self.bits[2, o[1] << 8 | new],
-                      self.bits[3, ((h | o[3] << 24) * 0x85EBCA6B + min(t, 3) * 0x3243F6A9 & M32) >> 16]]
-            w = self.weights[(self.hist & 7) << 5 | t]
-            st = [STRETCH[m[0] >> 10] for m in models]
-            chance = squash(sum(x * y for x, y in zip(st, w)) >> 16)
-            bit = self.flag(models, chance)
+        self.view, end, shift = self.nib("view", self.view), len(self.out) + n, self.place() - source
+        a = source
+        while len(self.out) < end:
+            m, found = 0, None
+            while m < 16 and len(self.out) + m < end:
+                found = self.field(a + m) if self.view and len(self.out) + m + 4 <= end else None
+                if found:
+                    break
+                m += 1
+            if m:
+                self.stretch(m, a)
+                a += m
+            if found:
+                self.place_told(a, shift, *found)
+                a += 4
+
+    def place_told(self, a, shift, kind, v, place):
+        own, shift = int(kind == 4), 0 if kind == 4 else shift
+        tags = [(place >> bits) + 1 & M32 for bits in (4, 8, 13)]
+        slots = [(own, k, (tag * 0x9E3779B1 & M32) >> 18) for k, tag in enumerate(tags)]
+        move, trust = self.last_move[own], 0
+        for k in range(3):
+            if self.moves[slots[k]][0] == tags[k]:
+                move, trust = self.moves[slots[k]][1], 3 - k
+                break
+        model = self.bits["field", kind, trust, self.fields & 7]
+        bit = self.flag([model], model[0] >> 7 | 1)
+        self.fields = self.fields << 1 | bit
+        if bit:
+            self.out += (v + move - shift & M32).to_bytes(4, "little")
+            self.hist, self.since = self.hist << 4, self.since + 4
+        else:
             for k in range(4):
-                w[k] += (st[k] * ((bit << 15) - chance) * 6 + (1 << 13)) >> 14
-            self.hist, self.since = self.hist << 1 | bit, 0 if bit else self.since + 1
-            if bit:
-                self.last = self.byte(self.diff_a[self.last], self.diff_b[(h * 0x9E3779B1 & M32) >> 20])
-            self.out.append((o[1] + (self.last if bit else 0)) & 255)
+                self.single(a + k)
+        move = int.from_bytes(self.out[-4:], "little") - v + shift & M32
+        self.last_move[own] = move
+        self.moves.update((slot, (tag, move)) for slot, tag in zip(slots, tags))
+
+    def stretch(self, n, a):
+        o = [self.at(a + k) for k in range(-1, n)] + [self.at(a + n + k) for k in range(3)]
+        h = int.from_bytes(bytes(o[:4]), "little")
+        u = int.from_bytes(bytes(o[1:1 + min(n, 7)]), "little")
+        bit = self.mixed("run", [(h * 0x9E3779B1 & M32) >> 16, (self.drift & 255) << 5 | n, ((u + n) * 0x9E3779B185EBCA87 & (1 << 64) - 1) >> 48,
+                                 min(self.since, 63) << 8 | (self.fields & 7) << 5 | n], (self.drift & 7) << 5 | n)
+        self.drift = self.drift << 1 | bit
+        if not bit:
+            self.out += bytes(o[1:1 + n])
+            self.hist, self.since = self.hist << n, self.since + n
+            return
+        none = True
+        for k in range(n):
+            none = not self.single(a + k, none and k == n - 1) and none
+
+    def single(self, a, sure=False):
+        o, new = [self.at(a + k) for k in (-1, 0, 1, 2)], (self.out[-1] if self.out else 0)
+        h, t, bit = o[0] | o[1] << 8 | o[2] << 16, min(self.since, 31), 1
+        if not sure:
+            bit = self.mixed("byte", [((h << 8) * 0x9E3779B1 & M32) >> 16, (self.hist & 255) << 5 | t, o[1] << 8 | new,
+                                      ((h | o[3] << 24) * 0x85EBCA6B + min(t, 3) * 0x3243F6A9 & M32) >> 16], (self.hist & 7) << 5 | t)
+        self.hist, self.since = self.hist << 1 | bit, 0 if bit else self.since + 1
+        if bit:
+            self.last = self.byte(self.diff_a[self.last], self.diff_b[((h << 8) * 0x9E3779B1 & M32) >> 20])
+        self.out.append((o[1] + (self.last if bit else 0)) & 255)
+        return bit
 
 
 def gather(base, target, limit):

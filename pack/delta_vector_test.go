@@ -2,7 +2,9 @@ package pack
 
 import (
 	"bytes"
+	"encoding/binary"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,18 +18,20 @@ func TestTheDeltaVectorMakesItsTarget(t *testing.T) {
 	for i := 0; i < len(grown); i += 40 {
 		grown[i] += 3
 	}
-	old := forest{"a/noise": {kind: KindFile, data: noise(9, 20<<10)}, "a/table": {kind: KindExecutable, data: table}, "story": {kind: KindFile, data: text(5, 20<<10)}}
+	was, is := program()
+	old := forest{"a/program": {kind: KindExecutable, data: was}, "a/noise": {kind: KindFile, data: noise(9, 20<<10)}, "a/table": {kind: KindExecutable, data: table}, "story": {kind: KindFile, data: text(5, 20<<10)}}
 	next := maps.Clone(old)
+	next["a/program"] = node{kind: KindExecutable, data: is}
 	next["a/table"] = node{kind: KindExecutable, data: grown}
 	next["b/noise"] = node{kind: KindFile, data: append(noise(9, 10<<10), noise(8, 5<<10)...)}
 	next["b/twin"] = next["b/noise"]
 	next["zeros"] = node{kind: KindFile, data: make([]byte, 20<<10)}
 	file := func(name string) string { return filepath.Join("testdata", "delta", name) }
 	if *update {
-		was, _ := pack(t, old, BuildOptions{})
-		is, _ := pack(t, next, BuildOptions{})
-		d, _ := writeDelta(t, open(t, was), is)
-		for name, b := range map[string][]byte{"base.assetpack": was, "target.assetpack": is, "base-target.delta": d} {
+		before, _ := pack(t, old, BuildOptions{})
+		after, _ := pack(t, next, BuildOptions{})
+		d, _ := writeDelta(t, open(t, before), after)
+		for name, b := range map[string][]byte{"base.assetpack": before, "target.assetpack": after, "base-target.delta": d} {
 			if err := os.WriteFile(file(name), b, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -40,8 +44,8 @@ func TestTheDeltaVectorMakesItsTarget(t *testing.T) {
 		}
 		return b
 	}
-	was, b, d := read("base.assetpack"), read("target.assetpack"), read("base-target.delta")
-	s := &shop{t: t, root: tempRoot(t), olds: []Installed{{Archive: open(t, was), Dir: "packs/0"}}}
+	base, b, d := read("base.assetpack"), read("target.assetpack"), read("base-target.delta")
+	s := &shop{t: t, root: tempRoot(t), olds: []Installed{{Archive: open(t, base), Dir: "packs/0"}}}
 	if err := s.olds[0].Archive.Extract(t.Context(), subRoot(t, s.root, "packs/0")); err != nil {
 		t.Fatal(err)
 	}
@@ -49,4 +53,46 @@ func TestTheDeltaVectorMakesItsTarget(t *testing.T) {
 	if len(res.Rotten) > 0 || f.Download != f.Delta {
 		t.Errorf("%+v, %+v", f, res)
 	}
+}
+
+// program gives what stands for machine code and its tables, and the same after something was put
+// between: calls and jumps that tell distances, addresses, and distances among tables.
+func program() (was, is []byte) {
+	r := rand.New(rand.NewPCG(7, 7))
+	const functions, size, put, more = 300, 64, 100, 0x120
+	at := func(f int, moved bool) int {
+		if moved && f >= put {
+			return f*size + more
+		}
+		return f * size
+	}
+	targets, body := make([]int, 4*functions), noise(11, functions*size)
+	for i := range targets {
+		targets[i] = r.IntN(functions)
+	}
+	make := func(moved bool) []byte {
+		var b []byte
+		for f := range functions {
+			if moved && f == put {
+				b = append(b, noise(12, more)...)
+			}
+			code := bytes.Clone(body[f*size:][:size])
+			for i, op := range []string{"\xE8", "\x0F\x84", "\x48\x8B\x05", "\xE9"} {
+				k := 14 * i
+				copy(code[k:], op)
+				k += len(op)
+				binary.LittleEndian.PutUint32(code[k:], uint32(at(targets[4*f+i], moved)-at(f, moved)-k-4))
+			}
+			b = append(b, code...)
+		}
+		for _, f := range targets {
+			b = binary.LittleEndian.AppendUint64(b, uint64(0x10000+at(f, moved)))
+		}
+		for f := range functions {
+			b = binary.LittleEndian.AppendUint32(b, uint32(at(targets[f], moved)-len(b)))
+			b = binary.LittleEndian.AppendUint32(b, uint32(targets[f]))
+		}
+		return b
+	}
+	return make(false), make(true)
 }

@@ -8,6 +8,7 @@ var errDamaged = errors.New("the block is damaged")
 type Decoder struct {
 	m    mind
 	pred [predMost + 8]byte
+	old  [denseMost + 2*densePad]byte
 }
 
 // predMost literals after a copy are told with the byte in view that the copy
@@ -23,7 +24,7 @@ func (d *Decoder) Decode(dst []byte, pieces []Piece, old *Window, stored []byte)
 	m := &d.m
 	t := newTaker(stored)
 	tr := newTrack(pieces)
-	last := 0
+	last, view := 0, 0
 	for pos := 0; pos < len(dst); {
 		tr.arrive(pos)
 		ll := m.ll[last].take(&t)
@@ -60,10 +61,10 @@ func (d *Decoder) Decode(dst []byte, pieces []Piece, old *Window, stored []byte)
 		}
 		switch {
 		case kind >= kindDense:
-			if r.local() || n > denseMost {
+			if view = t.nib(&m.view[view]); r.local() || n > denseMost || view >= views {
 				return errDamaged
 			}
-			d.dense(dst, pos, n, tr.at(pos)+r.d(), old, &t)
+			d.dense(dst, pos, n, copied{from: tr.at(pos) + r.d(), to: tr.at(pos), view: view}, old, &t)
 		case r.local():
 			if r.d() < 1 || r.d() > int64(pos) {
 				return errDamaged
@@ -176,28 +177,32 @@ func litHash(c1, c2 byte) uint32 {
 	return (uint32(c1) | uint32(c2)<<8) * 0x9E3779B1 >> 20
 }
 
-func (d *Decoder) dense(dst []byte, pos, n int, src int64, old *Window, t *taker) {
-	m := d.m.thick()
-	// The old bytes are put where the new ones will stand, with one before and two after in o.
-	var edge [1]byte
-	old.read(edge[:], src-1)
-	var after [2]byte
-	old.read(after[:], src+int64(n))
-	out := dst[pos : pos+n]
-	old.read(out, src)
-	before := byte(0)
+// dense makes a dense copy; c tells where, and in which view.
+func (d *Decoder) dense(dst []byte, pos, n int, c copied, old *Window, t *taker) {
+	c.new, c.old, c.size = dst[pos:pos+n], d.old[:n+2*densePad], old.size
+	old.read(c.old, c.from-densePad)
 	if pos > 0 {
-		before = dst[pos-1]
+		c.before = dst[pos-1]
 	}
-	m.decode(out, before, edge[0], after, t)
+	d.m.thick().code(&c, hearing{t})
 }
 
-func oldNext(out []byte, after [2]byte, i int) byte {
-	if i < len(out) {
-		return out[i]
+// hearing is a line's end at the decoder.
+type hearing struct{ *taker }
+
+func (t hearing) bit(chance uint64, _ int) int {
+	v := t.x & (scale - 1)
+	if v < chance {
+		t.step(v, 0, chance)
+		return 1
 	}
-	if i-len(out) < 2 {
-		return after[i-len(out)]
-	}
+	t.step(v, chance, scale-chance)
 	return 0
 }
+
+func (t hearing) byte(a, b *byteModel, _ byte) byte {
+	hi := t.nib2(&a.hi, &b.hi)
+	return byte(hi<<4 | t.nib2(&a.lo[hi], &b.lo[hi]))
+}
+
+func (hearing) done(int, int, int) {}

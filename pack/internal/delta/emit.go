@@ -8,6 +8,7 @@ type seq struct {
 	n     int
 	from  rep
 	thick bool // dense
+	view  int
 }
 
 // writer turns steps into a stored block. It does what the decoder does.
@@ -15,6 +16,7 @@ type writer struct {
 	m    *mind
 	e    emitter
 	pred [predMost]byte
+	old  [denseMost + 2*densePad]byte
 	t    *tally
 }
 
@@ -23,7 +25,7 @@ func (w *writer) encode(block []byte, pieces []Piece, old *Window, seqs []seq) [
 	m.reset()
 	w.e.list = w.e.list[:0]
 	tr := newTrack(pieces)
-	last, pos := 0, 0
+	last, pos, view := 0, 0, 0
 	for i := 0; i < len(seqs); i++ {
 		s := seqs[i]
 		if s.thick && !tr.keeps(s.from, pos, pos+s.ll) { // a hint has come between
@@ -70,7 +72,9 @@ func (w *writer) encode(block []byte, pieces []Piece, old *Window, seqs []seq) [
 		w.t.kind[min(kind, kindDense)]++
 		w.t.ml[min(kind, kindDense)][size(s.n-1)]++
 		if s.thick {
-			w.dense(block, pos, s.n, tr.at(pos)+s.from.d(), old)
+			w.e.nib(&m.view[view], s.view)
+			view = s.view
+			w.dense(block, pos, s.n, copied{from: tr.at(pos) + s.from.d(), to: tr.at(pos), view: view}, old)
 		}
 		pos += s.n
 	}
@@ -148,43 +152,56 @@ func (w *writer) price(b []byte, c1, c2 byte) float64 {
 	return sum
 }
 
-func (w *writer) dense(block []byte, pos, n int, src int64, old *Window) {
-	m := w.m.thick()
-	b := make([]byte, n+3)
-	old.read(b, src-1)
-	before := byte(0)
+// dense codes a dense copy; c tells where, and in which view.
+func (w *writer) dense(block []byte, pos, n int, c copied, old *Window) {
+	c.new, c.old, c.size = block[pos:pos+n], w.old[:n+2*densePad], old.size
+	old.read(c.old, c.from-densePad)
 	if pos > 0 {
-		before = block[pos-1]
+		c.before = block[pos-1]
 	}
-	for i, c := range block[pos : pos+n] {
-		o := [4]byte{b[i], b[i+1], b[i+2]}
-		if i+3 < len(b) {
-			o[3] = b[i+3]
-		}
-		l := m.look(o, before)
-		bit := 0
-		if c != o[1] {
-			bit = 1
-			w.e.put(0, l.p)
-		} else {
-			w.e.put(l.p, scale-l.p)
-			w.t.equal += cost(scale - l.p)
-			w.t.equals++
-		}
-		m.learn(&l, bit)
-		if bit == 1 {
-			from := len(w.e.list) - 1
-			x, y := m.models(o)
-			diff := c - o[1]
-			hi, lo := int(diff>>4), int(diff&15)
-			w.e.nib2(&x.hi, &y.hi, hi)
-			w.e.nib2(&x.lo[hi], &y.lo[hi], lo)
-			m.noted(diff)
-			for _, v := range w.e.list[from:] {
-				w.t.differ += cost(uint64(v >> 16))
-			}
-			w.t.differs++
-		}
-		before = c
+	w.m.thick().code(&c, &saying{e: &w.e, t: w.t})
+}
+
+// saying is a line's end at the encoder. It keeps the tally.
+type saying struct {
+	e     *emitter
+	t     *tally
+	spent float64
+}
+
+func (s *saying) bit(chance uint64, bit int) int {
+	if bit == 1 {
+		s.e.put(0, chance)
+		s.spent += cost(chance)
+	} else {
+		s.e.put(chance, scale-chance)
+		s.spent += cost(scale - chance)
 	}
+	return bit
+}
+
+func (s *saying) byte(a, b *byteModel, v byte) byte {
+	from := len(s.e.list)
+	hi, lo := int(v>>4), int(v&15)
+	s.e.nib2(&a.hi, &b.hi, hi)
+	s.e.nib2(&a.lo[hi], &b.lo[hi], lo)
+	for _, v := range s.e.list[from:] {
+		s.spent += cost(uint64(v >> 16))
+	}
+	return v
+}
+
+func (s *saying) done(same, differ, told int) {
+	switch {
+	case told > 0:
+		s.t.told += s.spent
+		s.t.tolds += float64(told)
+	case differ > 0:
+		s.t.differ += s.spent
+		s.t.differs += float64(differ)
+	default:
+		s.t.equal += s.spent
+		s.t.equals += float64(same)
+	}
+	s.spent = 0
 }

@@ -19,7 +19,8 @@ type Matches struct{ list []match }
 const (
 	leastMatch  = 16
 	mostMatches = 1 << 16
-	passes      = 2 // the second knows the prices that came of the first
+	passes      = 2    // the second knows the prices that came of the first
+	manyTold    = 1000 // fields that make a third worth its time: ways get longer by them
 )
 
 // Scan adds what block has in common with the index's stretch.
@@ -52,20 +53,23 @@ func (e *Encoder) Encode(block []byte, pieces []Piece, old *Window, m *Matches) 
 	p.near = newNearIndex(block, cover(near, old.size), old)
 	w := writer{m: &e.mind}
 	var best []byte
-	for range passes {
-		if best != nil {
-			p.near.again()
-		}
+	for pass := 1; ; pass++ {
 		seqs := p.run()
 		w.t = newTally(nil)
-		a := w.encode(block, pieces, old, seqs)
-		if best == nil || len(a) < len(best) {
+		if a := w.encode(block, pieces, old, seqs); best == nil || len(a) < len(best) {
 			best = a
 		}
 		if len(best) >= len(block)/50*49 {
 			break // better prices find nothing either
 		}
+		if pass >= passes && (pass > passes || len(p.told) < manyTold) {
+			break
+		}
 		p.p = w.t.prices()
+		s := newSurvey(block, pieces, old, seqs)
+		p.views = s.views()
+		p.told = s.told(p.views)
+		p.near.again()
 	}
 	if old.err != nil {
 		return nil, old.err

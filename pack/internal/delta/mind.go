@@ -114,6 +114,7 @@ type mind struct {
 	litB   [4]predModel   // by the byte predicted
 	litC   [1 << 12]byteModel
 
+	view  [views]nib // of a dense copy, by that of the last one
 	dense dense
 
 	usedC, usedDense bool // what is large is made anew when it is needed
@@ -160,6 +161,7 @@ func (m *mind) reset() {
 		m.ml[i].reset()
 	}
 	fill(m.kind[:])
+	fill(m.view[:])
 	m.far.reset()
 	m.near.reset()
 	for i := range m.litRaw {

@@ -9,7 +9,9 @@ type parser struct {
 	starts []int // of pieces, in the block
 	near   *nearIndex
 	far    []match
-	dull   []bool // by stretches of dullStretch bytes of the block
+	views  []uint8 // for dense copies, by stretches of viewLen bytes of the block; nil: x86
+	told   []told  // fields, in order
+	dull   []bool  // by stretches of dullStretch bytes of the block
 	p      *prices
 	nodes  []parseNode
 	offs   []offer
@@ -177,17 +179,7 @@ func (p *parser) look(n *parseNode, cur, at, most int, farAt *int) op {
 		}
 		best = max(best, l)
 	}
-	// a byte that differs from where the last copy would go on, and then equal ones
-	if r := n.reps[0]; !r.local() && p.along(r, 0, n.piece, at) == 0 && p.near.old(p.addr(n.piece, at)+r.d(), &p.lately[0]) != nil {
-		l := min(p.along(r, 0, n.piece, at+1), thickRun, left-1)
-		price := n.price + pr.differ + uint32(l+1)*pr.equal
-		if !n.thick {
-			price += pr.dense + pr.none
-		}
-		if m := &p.nodes[cur+1+l]; price < m.price {
-			m.price, m.prev, m.n, m.from, m.thick = price, int32(cur), int32(1+l), r, true
-		}
-	}
+	p.thick(n, cur, at, left)
 	prev := byte(0)
 	if at > 0 {
 		prev = p.block[at-1]
@@ -244,6 +236,30 @@ func (p *parser) look(n *parseNode, cur, at, most int, farAt *int) op {
 	return op{}
 }
 
+// thick offers a step of a dense copy: a byte that differs from where the last copy would go on, or
+// the rest of a field that is told, and then equal ones.
+func (p *parser) thick(n *parseNode, cur, at, left int) {
+	for len(p.told) > 0 && p.told[0].pos < at {
+		p.told = p.told[1:]
+	}
+	r := n.reps[0]
+	if r.local() || p.along(r, 0, n.piece, at) > 0 || p.near.old(p.addr(n.piece, at)+r.d(), &p.lately[0]) == nil {
+		return
+	}
+	k, price := 1, n.price+p.p.differ
+	if len(p.told) > 0 && p.told[0].pos == at && p.told[0].from == r && p.told[0].n <= left {
+		k, price = p.told[0].n, n.price+p.p.told
+	}
+	l := min(p.along(r, 0, n.piece, at+k), thickRun, left-k)
+	price += uint32(l+1) * p.p.equal
+	if !n.thick {
+		price += p.p.dense + p.p.none
+	}
+	if m := &p.nodes[cur+k+l]; price < m.price {
+		m.price, m.prev, m.n, m.from, m.thick = price, int32(cur), int32(k+l), r, true
+	}
+}
+
 func (p *parser) longest(at, piece int) (l offer) {
 	for _, o := range p.offs {
 		if o.n > l.n {
@@ -267,14 +283,14 @@ func (p *parser) seqs() []seq {
 		}
 		k := len(out) - 1
 		if now.ll == 0 && k >= 0 && out[k].from == o.from && out[k].thick == o.thick && (o.from.local() || p.even(begun, pos)) &&
-			(!o.thick || out[k].n+o.n <= denseMost) {
+			(!o.thick || out[k].n+o.n <= denseMost && out[k].view == p.view(pos)) {
 			out[k].n += o.n
 			pos += o.n
 			continue
 		}
 		begun = pos
+		now.n, now.from, now.thick, now.view = o.n, o.from, o.thick, p.view(pos)
 		pos += o.n
-		now.n, now.from, now.thick = o.n, o.from, o.thick
 		out = append(out, now)
 		now = seq{}
 	}
@@ -282,6 +298,14 @@ func (p *parser) seqs() []seq {
 		out = append(out, now)
 	}
 	return out
+}
+
+// view is the one of a dense copy that begins at pos.
+func (p *parser) view(pos int) int {
+	if p.views == nil {
+		return viewX86
+	}
+	return int(p.views[pos/viewLen])
 }
 
 // even reports whether addresses run on between two places of the block.

@@ -19,7 +19,8 @@ type prices struct {
 	near [64]uint32
 	far  [64]uint32
 
-	dense, differ, equal uint32 // beginning a dense copy; a byte of it that differs, and one that does not
+	// beginning a dense copy; a byte of it that differs, one that does not, and a field that is told
+	dense, differ, equal, told uint32
 }
 
 const unit = 32
@@ -50,13 +51,13 @@ type tally struct {
 	ml        [kinds][40]uint32
 	near, far [64]uint32
 
-	differ, equal   float64 // what dense copies took
-	differs, equals float64
+	differ, equal, told    float64 // what dense copies took
+	differs, equals, tolds float64
 }
 
 // begin with what is common, so that little evidence changes little.
 func newTally(block []byte) *tally {
-	t := &tally{miss: 60, misses: 10, differ: 80, differs: 10, equal: 15, equals: 100}
+	t := &tally{miss: 60, misses: 10, differ: 80, differs: 10, equal: 15, equals: 100, told: 5, tolds: 10}
 	prev := byte(0)
 	for _, c := range block {
 		t.lit[prev][c]++
@@ -114,6 +115,7 @@ func (t *tally) prices() *prices {
 	}
 	p.differ = uint32(unit * (t.differ + 8) / (t.differs + 1))
 	p.equal = uint32(unit * (t.equal + 0.1) / (t.equals + 1))
+	p.told = uint32(unit * t.told / t.tolds)
 	ll := sum(t.ll[:])
 	p.none, p.lits = price(t.ll[0], ll), 0
 	for i, n := range t.ll[1:] {
