@@ -22,6 +22,7 @@ import (
 	"larder/internal/host"
 	"larder/internal/host/access"
 	"larder/internal/host/certificate"
+	"larder/internal/host/trace"
 	"larder/internal/host/webhook"
 )
 
@@ -38,6 +39,9 @@ type hostOptions struct {
 	acme    bool
 	from    certificate.ACME // where the certificate comes from
 }
+
+// otlpEndpoint is the environment variable by which programs are told where their traces go.
+const otlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 func (c *cli) hostCommand() *cobra.Command {
 	var o hostOptions
@@ -98,9 +102,15 @@ func (c *cli) host(cmd *cobra.Command, o hostOptions) (err error) {
 		return err
 	}
 	defer l.Close() // again, if it was served from
+	var tracer *trace.Tracer
+	if endpoint := os.Getenv(otlpEndpoint); endpoint != "" {
+		if tracer, err = trace.New(endpoint, log); err != nil {
+			return err
+		}
+	}
 	limitMemory()
 	made := &madeKey{}
-	h, err := host.Open(cmd.Context(), host.Options{Dir: o.dir, Base: base, Log: log, Webhooks: hooks,
+	h, err := host.Open(cmd.Context(), host.Options{Dir: o.dir, Base: base, Log: log, Webhooks: hooks, Trace: tracer,
 		Admin: func(k access.Credential) error { return made.take(k, o.admin) }})
 	if err != nil {
 		return err

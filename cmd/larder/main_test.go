@@ -60,7 +60,7 @@ func runScripts(t *testing.T, dir string, environ ...string) {
 			"crash": crashCommand, "jsonkeys": jsonKeysCommand, "nofiles": noFilesCommand,
 			"page": pageCommand, "prints": printsCommand, "loader": loaderCommand,
 			"sell": sellCommand, "publish": publishCommand, "mark": markCommand, "forecast": forecastCommand, "deliver": deliverCommand, "costs": costsCommand, "example": exampleCommand,
-			"serving": servingCommand, "hosting": hostingCommand, "freeport": freePortCommand, "apikey": apiKeyCommand, "upload": uploadCommand, "interrupt": interruptCommand, "tells": tellsCommand, "get": getCommand,
+			"serving": servingCommand, "hosting": hostingCommand, "freeport": freePortCommand, "apikey": apiKeyCommand, "upload": uploadCommand, "tap": tapCommand, "tapped": tappedCommand, "interrupt": interruptCommand, "tells": tellsCommand, "get": getCommand,
 		},
 	})
 }
@@ -107,6 +107,7 @@ type world struct {
 	held      map[string]chan struct{}
 	packs     []asset.Pack // on sale
 	serving   *exec.Cmd    // "larder serve", while it runs
+	tap       *tap
 }
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }

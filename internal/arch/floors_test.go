@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"internal/host/api", "internal/host/publisher"},
 	{"internal/host/process"},
 	{"internal/host/webhook"},
-	{"internal/host/catalog", "internal/host/staging", "internal/host/access", "internal/host/jsonapi", "internal/host/certificate"}, // books, parts, keys, form
+	{"internal/host/catalog", "internal/host/staging", "internal/host/access", "internal/host/jsonapi", "internal/host/certificate", "internal/host/trace"}, // books, parts, keys, form
 	{"internal/bucket", "internal/stick"}, // a site in a bucket; one that is carried by hand
 	{"internal/publish"},
 	{"internal/packing", "internal/depot", "internal/patching", "internal/chart"}, // files to packs; scripts of Steam; what updates cost; drawn

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,7 +30,7 @@ type stock struct {
 
 func newStock(t *testing.T) *stock {
 	t.Helper()
-	s := &stock{world: newWorld(t, func(o *Options) { o.Limits = api.Limits{Hourly: 1 << 30} }), releases: map[string]string{}}
+	s := &stock{world: newWorld(t, func(o *Options) { o.Limits = api.Limits{Hourly: 1 << 30, Failures: 1 << 30} }), releases: map[string]string{}}
 	s.app, s.foreign = s.newApp(bundle), s.newApp("org.example.other")
 	s.must("PATCH", "/larder/v1/apps/"+s.app, entity("apps", s.app, object{"review": true}))
 	s.pack = s.newPack(s.app, "level")
@@ -247,6 +249,52 @@ func TestAKeyHasSoManyRequestsAnHour(t *testing.T) {
 	status, out := w.ask("GET", "/v1/apps", nil)
 	if status != 429 || str(out["errors"].([]any)[0], "code") != "RATE_LIMIT_EXCEEDED" {
 		t.Errorf("the sixth of five: %d %v", status, out)
+	}
+}
+
+func TestWhoTriesTokensIsStoppedForAMinuteAndOthersAreNot(t *testing.T) {
+	now := time.Now().Truncate(time.Minute)
+	var late atomic.Int64
+	w := newWorld(t, func(o *Options) {
+		o.Limits, o.Now = api.Limits{Failures: 3}, func() time.Time { return now.Add(time.Duration(late.Load())) }
+	})
+	stranger, err := access.New(w.admin.Issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(key access.Credential, via string) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "GET", w.base+"/v1/apps", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := key.Token(now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("X-Forwarded-For", via) // as a proxy on this machine
+		resp, err := w.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	var got []int
+	for range 4 {
+		got = append(got, ask(stranger, "1.2.3.4, 2001:db8::1"))
+	}
+	got = append(got, ask(stranger, "2001:db8::2"), ask(w.admin, "2001:db8::3"), ask(w.admin, "2001:db8:0:1::1"), ask(stranger, "9.9.9.9"))
+	if want := []int{401, 401, 401, 429, 429, 429, 200, 401}; !slices.Equal(got, want) {
+		t.Errorf("the answers are %v, not %v", got, want)
+	}
+	late.Store(int64(time.Minute))
+	if status := ask(w.admin, "2001:db8::3"); status != 200 {
+		t.Errorf("after the minute: %d", status)
+	}
+	if strings.Contains(w.log.String(), "2001:db8") {
+		t.Error("the log tells addresses")
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -268,6 +270,83 @@ func TestAnAppleArchiveIsDeliveredAsItIs(t *testing.T) {
 		t.Errorf("an Apple Archive: %v", got)
 	}
 	if got := w.offered("internal"); got != "level 1" {
+		t.Errorf("testers are offered %q", got)
+	}
+}
+
+func TestPacksVersionsAndRoomAreBounded(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Limits = api.Limits{Packs: 2, Versions: 2, Parts: 3, Part: 10} })
+	app := w.newApp(bundle)
+	w.must("PATCH", "/larder/v1/apps/"+app, entity("apps", app, object{"quota": int64(1) << 60}))
+	p := w.newPack(app, "a")
+	w.newPack(app, "b")
+	refused := func(what string, status int, out object) {
+		t.Helper()
+		if status != 409 || str(first(out), "code") != "STATE_ERROR.QUOTA_EXCEEDED" {
+			t.Errorf("%s: %d %v", what, status, out)
+		}
+	}
+	status, out := w.ask("POST", "/v1/backgroundAssets", entity("backgroundAssets", "", object{"assetPackIdentifier": "c"}, "app", "apps", app))
+	refused("a third pack of two", status, out)
+	first, second := w.newVersion(p), w.newVersion(p)
+	status, out = w.ask("POST", "/v1/backgroundAssetVersions", entity("backgroundAssetVersions", "", nil, "backgroundAsset", "backgroundAssets", p))
+	refused("a third version of two", status, out)
+	if n := len(w.operations(w.newFile(first, "ASSET", "a", 31))); n > 3 {
+		t.Errorf("a file has %d parts, of 3", n)
+	}
+	const huge = 1 << 40
+	newHuge := func(version string) (int, object) {
+		return w.ask("POST", "/v1/backgroundAssetUploadFiles", entity("backgroundAssetUploadFiles", "", object{"assetType": "ASSET", "fileName": "a", "fileSize": int64(huge)}, "backgroundAssetVersion", "backgroundAssetVersions", version))
+	}
+	status, out = newHuge(second)
+	for n := 0; status == 201 && n < 100; n++ { // until what is announced is more than the disk has
+		b := w.newApp(fmt.Sprint("org.example.huge", n))
+		w.must("PATCH", "/larder/v1/apps/"+b, entity("apps", b, object{"quota": int64(1) << 60}))
+		status, out = newHuge(w.newVersion(w.newPack(b, "a")))
+	}
+	refused("more than the disk has room for", status, out)
+}
+
+func TestASenderWhoStopsIsNotWaitedForAndMaySendAgain(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Limits = api.Limits{Patience: 50 * time.Millisecond} })
+	f := w.newFile(w.newVersion(w.newPack(w.newApp(bundle), "level")), "ASSET", "a", 4)
+	stuck, end := io.Pipe()
+	defer end.Close()
+	go func() { _, _ = end.Write([]byte("ab")) }() // and no more
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, str(w.operations(f)[0], "url"), stuck)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.ContentLength = 4
+	if resp, err := http.DefaultClient.Do(req); err == nil { // or the connection was cut
+		resp.Body.Close()
+		if resp.StatusCode != 408 {
+			t.Errorf("it is answered %d", resp.StatusCode)
+		}
+	}
+	if strings.Contains(w.log.String(), "a request failed") {
+		t.Error("the host blames itself")
+	}
+	for { // the part is free as soon as the host has given up
+		status, text := w.send(w.operations(f)[0], []byte("abcd"))
+		if status == 200 {
+			return
+		}
+		if status != 409 {
+			t.Fatalf("sent again: %d %s", status, text)
+		}
+	}
+}
+
+func TestAVersionGoesLiveWithoutTheDeltaThatTookTooLong(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Settings = process.Settings{DeltaTime: time.Nanosecond} })
+	p := w.newPack(w.newApp(bundle), "level")
+	w.publish(p, level(t, "one"))
+	v := w.must("GET", "/v1/backgroundAssetVersions/"+w.publish(p, level(t, noise(1000))), nil)
+	if !strings.Contains(fmt.Sprint(at(v, "attributes.stateDetails.warnings")), "DELTA_TIMEOUT") {
+		t.Errorf("the version is %v", v)
+	}
+	if got := w.offered("internal"); got != "level 2" {
 		t.Errorf("testers are offered %q", got)
 	}
 }

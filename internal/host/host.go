@@ -28,6 +28,7 @@ import (
 	"larder/internal/host/catalog"
 	"larder/internal/host/process"
 	"larder/internal/host/staging"
+	"larder/internal/host/trace"
 	"larder/internal/host/webhook"
 	"larder/internal/site"
 )
@@ -43,6 +44,7 @@ type Options struct {
 	Limits   api.Limits
 	Settings process.Settings
 	Webhooks webhook.Allowed // receivers beside all public ones
+	Trace    *trace.Tracer   // may be nil
 	Now      func() time.Time
 	// At is told which step was just done, and Commit asked before each commit: a test may
 	// let the host die there.
@@ -119,9 +121,9 @@ func (h *Host) assemble(ctx context.Context, disk fsx.FS) error {
 	area := &staging.Area{Dir: filepath.Join(h.Dir, "uploads"), Disk: disk}
 	h.worker = &process.Worker{Catalog: h.catalog, Staging: area, Site: filepath.Join(h.Dir, "site"), Keys: filepath.Join(h.Dir, "keys"),
 		Scratch: filepath.Join(h.Dir, "work"), Disk: disk, Now: h.Now, Log: h.Log, Settings: h.Settings, At: h.At,
-		Hooks: webhook.Sender{Allowed: h.Webhooks, Base: h.Base, Now: h.Now}}
+		Trace: h.Trace, Hooks: webhook.Sender{Allowed: h.Webhooks, Base: h.Base, Now: h.Now}}
 	asking := (&api.API{Catalog: h.catalog, Staging: area, Issuer: issuer, Secret: []byte(secret), Base: h.Base, Now: h.Now, Log: h.Log, Wake: h.worker.Wake,
-		Free: func() (int64, error) { return fsx.Free(h.Dir) }, Note: h.note, At: h.At, Limits: h.Limits, Webhooks: h.Webhooks}).Handler()
+		Free: func() (int64, error) { return fsx.Free(h.Dir) }, Note: h.note, At: h.At, Limits: h.Limits, Webhooks: h.Webhooks, Trace: h.Trace}).Handler()
 	fetching := h.counts.watched(devices, http.StripPrefix(strings.TrimSuffix(site.Prefix, "/"), site.Handler(h.site)), h.tally.answered)
 	asking = h.counts.watched(publishers, asking, nil)
 	h.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -210,6 +212,9 @@ func (h *Host) Run(ctx context.Context, l net.Listener) error {
 	go func() {
 		var noting sync.WaitGroup
 		noting.Go(func() { h.noting(ctx) })
+		if h.Trace != nil {
+			noting.Go(func() { h.Trace.Run(ctx) })
+		}
 		err := h.worker.Run(ctx)
 		noting.Wait()
 		worked <- errors.Join(err, h.note(context.WithoutCancel(ctx)))

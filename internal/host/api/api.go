@@ -24,6 +24,7 @@ import (
 	"larder/internal/host/catalog"
 	"larder/internal/host/jsonapi"
 	"larder/internal/host/staging"
+	"larder/internal/host/trace"
 	"larder/internal/host/webhook"
 )
 
@@ -43,8 +44,10 @@ type API struct {
 	At       func(point string)
 	Limits   Limits
 	Webhooks webhook.Allowed // receivers beside all public ones
+	Trace    *trace.Tracer   // may be nil
 
-	rates rates
+	rates    rates
+	failures failures
 }
 
 // Limits bound what callers may do; zero values are replaced.
@@ -57,6 +60,8 @@ type Limits struct {
 	Webhooks int           // of an app
 	Quota    int64         // bytes of a new app
 	Hourly   int           // requests of a key in an hour
+	Failures int           // refused tokens of a network in a minute
+	Patience time.Duration // that a sender may pause
 }
 
 func (l Limits) withDefaults() Limits {
@@ -83,6 +88,12 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.Hourly == 0 {
 		l.Hourly = 3500 // Apple's
+	}
+	if l.Failures == 0 {
+		l.Failures = 30
+	}
+	if l.Patience == 0 {
+		l.Patience = time.Minute
 	}
 	return l
 }
@@ -133,15 +144,17 @@ func (a *API) Handler() http.Handler {
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request, to route) {
 	c := &call{API: a, w: w, r: r, ctx: r.Context()}
-	r.Body = patient{r.Body, http.NewResponseController(w)}
+	r.Body = a.patient(w, r)
 	err := c.admit(to)
 	if err == nil {
 		c.query, err = jsonapi.Read(r.URL.RawQuery, to.query)
 	}
+	end := a.Trace.Begin(to.method+" "+to.path, trace.Server, r.Header.Get("Traceparent"))
 	var doc any
 	if err == nil {
 		doc, err = to.serve(c)
 	}
+	end(err != nil, "http.request.method", to.method, "http.route", to.path)
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -186,7 +199,10 @@ func (c *call) admit(to route) error {
 	if !ok {
 		return jsonapi.Unauthorized("there is no token: send the header Authorization: Bearer with a token that your key signed")
 	}
-	now := c.Now()
+	now, from := c.Now(), network(c.r)
+	if c.failures.count(from, 0, now) >= c.Limits.Failures {
+		return c.tooMany()
+	}
 	_, err := access.Verify(token, c.Issuer, now, func(id string) ([]byte, error) {
 		err := c.Catalog.Read(c.ctx, func(tx catalog.Tx) (err error) { c.key, err = tx.Key(id); return err })
 		if errors.Is(err, catalog.ErrNone) || err == nil && !c.key.Revoked.IsZero() {
@@ -195,6 +211,7 @@ func (c *call) admit(to route) error {
 		return c.key.Public, err
 	})
 	if errors.Is(err, access.ErrRefused) {
+		c.failures.count(from, 1, now)
 		return jsonapi.Unauthorized("%v", err)
 	}
 	if err != nil {

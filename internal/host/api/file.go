@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/hex"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 
@@ -337,6 +338,8 @@ func errPart(err error) error {
 	switch {
 	case errors.Is(err, staging.ErrBusy):
 		return jsonapi.Upload(409, jsonapi.CodePart, "this part is being sent already, by another request")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return jsonapi.Upload(408, jsonapi.CodePart, "nothing came of the part for too long").Help("send it again")
 	case errors.Is(err, staging.ErrSealed):
 		return jsonapi.Upload(409, jsonapi.CodePart, "the file was committed: it takes no parts any more")
 	case errors.Is(err, staging.ErrLength):

@@ -103,7 +103,7 @@ func (a *API) takePart(w http.ResponseWriter, r *http.Request) (string, error) {
 		return "", err
 	}
 	a.At("part begun")
-	sum, err := a.Staging.Write(r.Context(), id, offset, length, http.MaxBytesReader(w, patient{r.Body, http.NewResponseController(w)}, length+1))
+	sum, err := a.Staging.Write(r.Context(), id, offset, length, http.MaxBytesReader(w, a.patient(w, r), length+1))
 	if err != nil {
 		return "", err
 	}
@@ -118,16 +118,18 @@ func (a *API) takePart(w http.ResponseWriter, r *http.Request) (string, error) {
 	return sum, err
 }
 
-// patience is how long a sender may pause.
-const patience = time.Minute
-
 // patient reads a body of any length, and ends it when nothing comes for a while.
 type patient struct {
 	io.ReadCloser
-	control *http.ResponseController
+	control  *http.ResponseController
+	patience time.Duration
+}
+
+func (a *API) patient(w http.ResponseWriter, r *http.Request) patient {
+	return patient{r.Body, http.NewResponseController(w), a.Limits.Patience}
 }
 
 func (p patient) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(time.Now().Add(patience)) // where there are none, the server's own hold
+	_ = p.control.SetReadDeadline(time.Now().Add(p.patience)) // where there are none, the server's own hold
 	return p.ReadCloser.Read(b)
 }

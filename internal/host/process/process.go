@@ -17,12 +17,14 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
 	"larder/internal/fsx"
 	"larder/internal/host/catalog"
 	"larder/internal/host/staging"
+	"larder/internal/host/trace"
 	"larder/internal/host/webhook"
 	"larder/internal/publish"
 	"larder/internal/site"
@@ -45,7 +47,7 @@ const (
 var lanes = [][]string{{jobFile, jobRevive, jobCollect}, {jobPublish, jobResign, jobManifest},
 	{catalog.JobDeliver}, {catalog.JobDeliver}, {catalog.JobDeliver}, {catalog.JobDeliver}}
 
-// Worker does the jobs of a host. All fields but At are required.
+// Worker does the jobs of a host. All fields but At and Trace are required.
 type Worker struct {
 	Catalog *catalog.Catalog
 	Staging *staging.Area
@@ -56,6 +58,7 @@ type Worker struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Hooks   webhook.Sender
+	Trace   *trace.Tracer // may be nil
 	Settings
 	// At is told which step was just done: a test may let the host die there.
 	At func(point string)
@@ -193,8 +196,10 @@ func (w *Worker) step(ctx context.Context, kinds ...string) (did bool, next time
 		return false, next, err
 	}
 	w.At("job claimed")
+	end := w.Trace.Begin("job "+j.Kind, trace.Internal, "")
 	err = w.held(ctx, j, w.do)
 	var later postponed
+	end(err != nil && !errors.As(err, &later), "larder.job.kind", j.Kind, "larder.job.attempt", strconv.Itoa(j.Attempts))
 	switch {
 	case err == nil, errors.Is(err, catalog.ErrLost), ctx.Err() != nil:
 		return true, next, ctx.Err()
