@@ -155,18 +155,20 @@ func TestAWebhookIsPingedChangedAndToldAgain(t *testing.T) {
 	}
 }
 
-// books with one webhook, whose host is driven by hand, at a time that the test says.
+// driven is a host that is driven by hand, at a time that the test says.
 type driven struct {
 	*Host
-	t   *testing.T
-	now *atomic.Int64
+	t *testing.T
 }
 
-func drive(t *testing.T, dir string, now *atomic.Int64) driven {
+func drive(t *testing.T, dir string, now *atomic.Int64, change ...func(*Options)) driven {
 	t.Helper()
 	o := Options{Dir: dir, Base: "http://127.0.0.1", Log: discard, Now: func() time.Time { return time.UnixMilli(now.Load()) },
 		Admin: func(access.Credential) error { return nil }, Settings: process.Settings{Resend: time.Minute}}
 	thisMachine(&o)
+	for _, f := range change {
+		f(&o)
+	}
 	h, err := Open(t.Context(), o)
 	if err == nil {
 		err = h.worker.Recover(t.Context())
@@ -174,7 +176,7 @@ func drive(t *testing.T, dir string, now *atomic.Int64) driven {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return driven{h, t, now}
+	return driven{h, t}
 }
 
 // work does all that is due.
@@ -212,9 +214,9 @@ func (d driven) delivery() (found catalog.Delivery) {
 }
 
 // pinged is a host that owes a webhook a ping.
-func pinged(t *testing.T, dir, url string, now *atomic.Int64) driven {
+func pinged(t *testing.T, dir, url string, now *atomic.Int64, change ...func(*Options)) driven {
 	t.Helper()
-	d := drive(t, dir, now)
+	d := drive(t, dir, now, change...)
 	if err := d.catalog.Write(t.Context(), func(tx catalog.Tx) error {
 		a, err := tx.AddApp(catalog.App{Bundle: bundle, Created: d.Now()})
 		if err != nil {
@@ -269,6 +271,49 @@ func TestADeliveryThatFailedIsTriedAgainLaterAndByTheNextHost(t *testing.T) {
 	bodies := map[string]bool{(<-got).body: true, (<-got).body: true, (<-got).body: true}
 	if len(bodies) != 1 {
 		t.Errorf("it was told in different words: %v", bodies)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAHostThatDiesBeforeItNotedTheAnswerTellsAgain(t *testing.T) {
+	var now atomic.Int64
+	now.Store(1_800_000_000_000)
+	dir := filepath.Join(t.TempDir(), "host")
+	url, got := receiver(t, fine)
+	var dying atomic.Bool
+	d := pinged(t, dir, url, &now, func(o *Options) {
+		o.At = func(p string) {
+			if p == "webhook told" {
+				dying.Store(true)
+			}
+		}
+		o.Commit = func() error {
+			if dying.Load() {
+				return errors.New("the host died")
+			}
+			return nil
+		}
+	})
+	for range 10 { // what it owes beside
+		if _, _, err := d.worker.Step(t.Context()); err != nil {
+			break
+		}
+	}
+	if !dying.Load() {
+		t.Fatal("nobody was told")
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = drive(t, dir, &now)
+	d.work()
+	if end := d.delivery(); end.State != catalog.Succeeded || end.Attempts != 1 {
+		t.Errorf("the next host leaves %+v", end)
+	}
+	if first, second := <-got, <-got; first.body != second.body || first.header.Get("X-Larder-Delivery") != second.header.Get("X-Larder-Delivery") {
+		t.Errorf("it was told %v and %v", first, second)
 	}
 	if err := d.Close(); err != nil {
 		t.Fatal(err)
