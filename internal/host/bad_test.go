@@ -308,7 +308,7 @@ func TestPacksVersionsAndRoomAreBounded(t *testing.T) {
 }
 
 func TestASenderWhoStopsIsNotWaitedForAndMaySendAgain(t *testing.T) {
-	w := newWorld(t, func(o *Options) { o.Limits = api.Limits{Patience: 50 * time.Millisecond} })
+	w := newWorld(t, func(o *Options) { o.Limits = api.Limits{Patience: time.Second} })
 	f := w.newFile(w.newVersion(w.newPack(w.newApp(bundle), "level")), "ASSET", "a", 4)
 	stuck, end := io.Pipe()
 	defer end.Close()
@@ -327,12 +327,12 @@ func TestASenderWhoStopsIsNotWaitedForAndMaySendAgain(t *testing.T) {
 	if strings.Contains(w.log.String(), "a request failed") {
 		t.Error("the host blames itself")
 	}
-	for { // the part is free as soon as the host has given up
+	for { // the part is free as soon as the host has given up; on a busy machine a good sender may be late too
 		status, text := w.send(w.operations(f)[0], []byte("abcd"))
 		if status == 200 {
 			return
 		}
-		if status != 409 {
+		if status != 409 && status != 408 {
 			t.Fatalf("sent again: %d %s", status, text)
 		}
 	}
