@@ -209,18 +209,20 @@ func (h *Host) Run(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	worked := make(chan error, 1)
-	go func() {
-		var noting sync.WaitGroup
-		noting.Go(func() { h.noting(ctx) })
-		if h.Trace != nil {
-			noting.Go(func() { h.Trace.Run(ctx) })
-		}
-		err := h.worker.Run(ctx)
-		noting.Wait()
-		worked <- errors.Join(err, h.note(context.WithoutCancel(ctx)))
-	}()
+	go func() { worked <- h.worker.Run(ctx) }()
+	var beside sync.WaitGroup
+	beside.Go(func() { h.noting(ctx) })
+	if h.Trace != nil {
+		beside.Go(func() { h.Trace.Run(ctx) })
+	}
+	end := func(err error) error {
+		err = errors.Join(err, <-worked)
+		cancel()
+		beside.Wait()
+		return errors.Join(err, h.note(context.WithoutCancel(ctx)))
+	}
 	if l == nil {
-		return <-worked
+		return end(nil)
 	}
 	server := &http.Server{Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(h.Log.Handler(), slog.LevelDebug)}
@@ -238,7 +240,7 @@ func (h *Host) Run(ctx context.Context, l net.Listener) error {
 		<-served
 	}
 	cancel()
-	return errors.Join(err, <-worked)
+	return end(err)
 }
 
 // Close closes it. Run must have ended.
