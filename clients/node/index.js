@@ -250,8 +250,10 @@ export class LocalAvailabilityError extends LarderError {
 export class AssetPackManager {
   #manager;
   #app;
+  #shelf;
 
   constructor(options) {
+    this.#shelf = options?.socket ? undefined : process.env.LARDER_SHELF || undefined;
     this.#manager = new DownloadManager(options);
   }
 
@@ -271,7 +273,7 @@ export class AssetPackManager {
 
   // Where installed packs lie: a folder as doc/shelf-format.md has it.
   async shelf({ signal } = {}) {
-    return (await this.#call('GET', '/packs', undefined, signal)).shelf;
+    return this.#shelf ?? (await this.#call('GET', '/packs', undefined, signal)).shelf;
   }
 
   async manifest({ fresh = false, signal } = {}) {

@@ -486,12 +486,15 @@ class AssetPackManager:
     """
 
     def __init__(self, socket_path: typing.Optional[str] = None) -> None:
-        """Asks the service where the packs lie; code 1000 when the app's bundle has none that are managed."""
+        """Asks the service where the packs lie, unless "larder launch" said so; code 1000 when the app's bundle has none that are managed."""
         self._manager = DownloadManager(socket_path)
         self._call = self._manager._call
+        app, self._shelf = ("", "") if socket_path else (os.environ.get("LARDER_APP_ID", ""), os.environ.get("LARDER_SHELF", ""))
         try:
-            self._app = "/v1/apps/" + quote(self._call("GET", "/v1/hello").get("app", ""), safe="")
-            self._shelf = self._call("GET", self._app + "/packs")["shelf"]
+            known = app and self._shelf
+            self._app = "/v1/apps/" + quote(app if known else self._call("GET", "/v1/hello").get("app", ""), safe="")
+            if not known:
+                self._shelf = self._call("GET", self._app + "/packs")["shelf"]
         except BaseException:
             self._manager.close()
             raise
@@ -521,7 +524,12 @@ class AssetPackManager:
         return self._call("GET", self._app + "/manifest" + ("?fresh=true" if fresh else ""))
 
     def ensure_local_availability(self, *packs: str, require_latest_versions: bool = False) -> None:
-        """Has packs installed and readable, and waits for all; LarderError for one that is not, LocalAvailabilityError for several."""
+        """Has packs installed and readable, and waits for all; LarderError for one that is not, LocalAvailabilityError for several.
+
+        What is installed needs no service, unless the latest versions are asked for.
+        """
+        if not require_latest_versions and self._have(packs):
+            return
         self._ensured("/packs/ensure", {"packs": list(packs), "requireLatestVersions": require_latest_versions}, len(packs) > 1)
 
     def check_for_updates(self) -> tuple[list[str], list[str]]:
@@ -599,6 +607,17 @@ class AssetPackManager:
             if pack in ("", p["id"]) and language in ("", p.get("language", "")) and os.path.exists(found):
                 return found
         raise LarderError(1, "find file", "no installed pack has it", name, domain="BAManagedErrorDomain")
+
+    def _have(self, packs: tuple[str, ...]) -> bool:
+        """Makes packs readable if all of them are installed."""
+        view = _View(self._shelf)
+        lacking = {id: view.packs.get(id) for id in packs if id not in self._packs or id not in view.packs}
+        if not lacking or None in lacking.values():
+            view.close()
+            return not lacking
+        self._views.append(view)
+        self._packs.update({id: p for id, p in lacking.items() if p})
+        return True
 
     def _ensured(self, path: str, body: typing.Optional[dict[str, typing.Any]], batch: bool) -> None:
         successes: list[str] = []

@@ -52,6 +52,8 @@ func TestSoakThePowerMayGoWhilePacksCome(t *testing.T) {
 	})
 }
 
+func TestSoakKilledWhileTwentyPacksAreUpdated(t *testing.T) { packsUnderKills(t, 20, 10, 6) }
+
 // What packs cost the service in memory, and apps in time (performance page, P11 and P12).
 func TestSoakPacksStaySmallAndFast(t *testing.T) {
 	w := newWorld(t)

@@ -35,9 +35,9 @@ func (d *depot) bring(ids ...string) {
 }
 
 // sound tells what is wrong with the files that a process reads, if anything is.
-func sound(read func(name string) (string, error)) error {
+func sound(ids []asset.PackID, read func(name string) (string, error)) error {
 	var versions []string
-	for _, id := range three {
+	for _, id := range ids {
 		v, err := read(string(id) + "/version.txt")
 		if err != nil {
 			return err
@@ -115,21 +115,25 @@ func TestAReaderNeverSeesHalfAnUpdate(t *testing.T) {
 }
 
 // opens looks as a process that begins now.
-func (d *depot) opens() error {
+func (d *depot) opens() error { return d.opensOf(three) }
+
+func (d *depot) opensOf(ids []asset.PackID) error {
 	s, err := shelf.Open(d.dirs.Shelf("group."+asset.GroupID(game), game), shelf.Options{})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return sound(func(name string) (string, error) { return readAll(s, name) })
+	return sound(ids, func(name string) (string, error) { return readAll(s, name) })
 }
 
 // refreshes looks as a process that moves to what there is now.
-func refreshes(m *client.AssetPackManager) error {
+func refreshes(m *client.AssetPackManager) error { return refreshesOf(m, three) }
+
+func refreshesOf(m *client.AssetPackManager, ids []asset.PackID) error {
 	if _, err := m.Refresh(); err != nil {
 		return err
 	}
-	return sound(func(name string) (string, error) {
+	return sound(ids, func(name string) (string, error) {
 		b, err := m.Contents(name, client.In{})
 		return string(b), err
 	})
