@@ -5,14 +5,12 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"larder/asset"
 	"larder/client"
 	"larder/internal/localapi"
 	"larder/internal/site"
-	"larder/pack"
 )
 
 func TestManaged_10_OwnServerWithoutCeremony(t *testing.T) {
@@ -57,10 +55,7 @@ func TestManaged_10_LibrariesGetPaths(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.sell("level", 2, essential, files{"l.txt": "new"})
-	s.publish()
-	s.checks(m)
-	s.untilInstalled("level", 2)
+	s.issues(m, "level", 2, essential, files{"l.txt": "new"})
 	if text, err := os.ReadFile(name); err != nil || string(text) != "old" {
 		t.Errorf("%q, %v", text, err)
 	}
@@ -75,11 +70,7 @@ func TestManaged_10_WhatAnotherPackHasIsNotFetched(t *testing.T) {
 	s.opened()
 	s.server.ResetLog()
 	s.ensure(s.manages(), "two")
-	sent := int64(0)
-	for _, r := range s.server.Requests() {
-		sent += r.Sent
-	}
-	if sent > 64<<10 {
+	if sent := s.sent(); sent > 64<<10 {
 		t.Errorf("%d bytes were sent", sent)
 	}
 	s.reads(s.manages(), "two.bin", big)
@@ -133,25 +124,9 @@ func TestManaged_10_AMissingEssentialPackIsTold(t *testing.T) {
 
 func TestManaged_10_ThePackerIsReproducible(t *testing.T) {
 	row(t, "managed §10", "ba-package is not reproducible, and resolves paths against the working directory", "the same input gives the same bytes, anywhere and at any time; paths are relative to the manifest")
-	build := func() []byte {
-		dir := t.TempDir()
-		writeFile(t, filepath.Join(dir, "a.txt"), []byte("a"))
-		root, err := os.OpenRoot(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer root.Close()
-		tree, err := pack.DirTree(t.Context(), root)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b bytes.Buffer
-		if _, err := pack.Build(t.Context(), &b, tree, pack.BuildOptions{}); err != nil {
-			t.Fatal(err)
-		}
-		return b.Bytes()
-	}
-	if !bytes.Equal(build(), build()) {
+	one, _ := built(t, files{"a.txt": "a"})
+	two, _ := built(t, files{"a.txt": "a"})
+	if !bytes.Equal(one, two) {
 		t.Error("two packs of the same file differ")
 	}
 }

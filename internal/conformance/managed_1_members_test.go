@@ -148,10 +148,7 @@ func TestManaged_1_2_StatusAsksTheServer(t *testing.T) {
 func TestManaged_1_2_FilesAreMappedOpenedAndRead(t *testing.T) {
 	row(t, "managed §1.2", "contents (memory mapped), descriptor (the caller closes it), url; each also asLocalizedFor a language", "Contents, Map, Open, Path and URL, in all packs, in one, or in those of a language")
 	s := newShop(t, shared(t))
-	s.primary = "en"
-	for _, tag := range []string{"en", "de"} {
-		s.sell(asset.PackID("voice-"+tag), 1, onDemand, files{"v.txt": "in " + tag}, language(tag))
-	}
+	s.voices(onDemand, "en", "de")
 	s.opened()
 	m := s.manages()
 	s.ensure(m, "voice-en", "voice-de")
@@ -252,10 +249,7 @@ func (s *shop) sent() (n int64) {
 func TestManaged_1_8_TagsAreEqualByLikelySubtags(t *testing.T) {
 	row(t, "managed §1.8", "Tags have a language, a script and a region; en, en-US and en-Latn-US are the same, en-CA is another", "so they are compared, with the likely subtags of CLDR; a tag of another form is refused with its mend")
 	s := newShop(t, shared(t))
-	s.primary = "fr"
-	for _, tag := range []string{"en-Latn-US", "en-CA", "fr"} {
-		s.sell(asset.PackID("voice-"+strings.ToLower(tag)), 1, onDemand, files{"v.txt": tag}, language(tag))
-	}
+	s.voices(onDemand, "fr", "en-Latn-US", "en-CA")
 	s.opened()
 	m := s.manages()
 	for want, got := range map[string]string{"en": "en-Latn-US", "en-US": "en-Latn-US", "en-CA": "en-CA"} {
@@ -273,10 +267,7 @@ func TestManaged_1_8_TagsAreEqualByLikelySubtags(t *testing.T) {
 func TestManaged_1_8_TheExtensionWritesNoLanguage(t *testing.T) {
 	row(t, "managed §1.8", "resolvedLanguage must not be written from the extension", "an extension has no socket of the app's, and its protocol no call for it: who tries is told so, and nothing changes")
 	s := newShop(t, shared(t))
-	s.primary = "en"
-	for _, tag := range []string{"en", "de"} {
-		s.sell(asset.PackID("voice-"+tag), 1, essential, files{"v.txt": tag}, language(tag))
-	}
+	s.voices(essential, "en", "de")
 	s.script.Raw = "setResolvedLanguage"
 	s.opened()
 	if h := s.untilDid(s.script.Raw, 1); h.Err == nil || h.Err.Message == "" {

@@ -263,10 +263,7 @@ func TestManaged_1_7_AnOpenFileKeepsItsBytes(t *testing.T) {
 	s.sell("level", 1, essential, files{"l.txt": "old"})
 	s.opened()
 	m := s.manages()
-	s.sell("level", 2, essential, files{"l.txt": "new"})
-	s.publish()
-	s.checks(m)
-	s.untilInstalled("level", 2)
+	s.issues(m, "level", 2, essential, files{"l.txt": "new"})
 	s.reads(m, "l.txt", "old")
 	if changed, err := m.Refresh(); err != nil || !changed {
 		t.Error(changed, err)
@@ -277,10 +274,7 @@ func TestManaged_1_7_AnOpenFileKeepsItsBytes(t *testing.T) {
 func TestManaged_1_8_ALanguageIsChosen(t *testing.T) {
 	row(t, "managed §1.8", "An equivalent language, else the base language of the preferred one, else the app's primary; sibling regions UNCONFIRMED", "so it is chosen; our call: another region before the primary")
 	s := newShop(t, shared(t))
-	s.primary = "fr"
-	for _, tag := range []string{"en-US", "de", "fr"} {
-		s.sell(asset.PackID("voice-"+tag), 1, essential, files{"v.txt": tag}, language(tag))
-	}
+	s.voices(essential, "fr", "en-US", "de")
 	s.opened()
 	m := s.manages()
 	for want, got := range map[string]string{"en-GB": "en-US", "de-AT": "de", "ja": "fr", "en": "en-US"} {
@@ -293,10 +287,7 @@ func TestManaged_1_8_ALanguageIsChosen(t *testing.T) {
 func TestManaged_1_8_SettingALanguageFetchesNothing(t *testing.T) {
 	row(t, "managed §1.8", "Writing resolvedLanguage downloads and removes nothing; reconcilePreferredLanguages does, and keeps what the app asked for", "so it does; the old language's packs go when the new ones are here")
 	s := newShop(t, shared(t))
-	s.primary = "en"
-	for _, tag := range []string{"en", "de", "fr"} {
-		s.sell(asset.PackID("voice-"+tag), 1, essential, files{"v.txt": tag}, language(tag))
-	}
+	s.voices(essential, "en", "de", "fr")
 	s.opened()
 	m := s.manages()
 	was, err := m.LocallyAvailableLanguages()
@@ -321,10 +312,7 @@ func TestManaged_1_8_SettingALanguageFetchesNothing(t *testing.T) {
 func TestManaged_1_8_TheSystemsLanguageChanges(t *testing.T) {
 	row(t, "managed §1.8", "When the language changes, packs of the new one come and those of the old one go", "so it is, without the app")
 	s := newShop(t, shared(t))
-	s.primary = "en"
-	for _, tag := range []string{"en", "de"} {
-		s.sell(asset.PackID("voice-"+tag), 1, essential, files{"v.txt": tag}, language(tag))
-	}
+	s.voices(essential, "en", "de")
 	s.opened()
 	tag := "de"
 	if _, err := s.w.owner.SetAppSettings(t.Context(), s.id, localapi.AppSettingsChange{Language: &tag}); err != nil {

@@ -121,10 +121,7 @@ func TestManaged_3_3_ShouldDownloadIsAskedForPolicies(t *testing.T) {
 	if len(asked) != 2 || !asked["wanted new"] || !asked["unwanted new"] {
 		t.Errorf("it was asked %v", asked)
 	}
-	s.sell("wanted", 2, essential, files{"w.txt": "2"})
-	s.publish()
-	s.checks(m)
-	s.untilInstalled("wanted", 2)
+	s.issues(m, "wanted", 2, essential, files{"w.txt": "2"})
 	if h := s.calls("should"); len(h) == 0 || h[len(h)-1].Identifiers[1] != "update" {
 		t.Errorf("for an update it was asked %v", h)
 	}
@@ -230,11 +227,7 @@ func TestManaged_5_2_AnUpdateFetchesWhatChanged(t *testing.T) {
 	s.server.ResetLog()
 	s.checks(s.manages())
 	s.untilInstalled("model", 2)
-	sent := int64(0)
-	for _, r := range s.server.Requests() {
-		sent += r.Sent
-	}
-	if sent > 2<<20 {
+	if sent := s.sent(); sent > 2<<20 {
 		t.Errorf("%d bytes were sent for a small file", sent)
 	}
 }

@@ -14,10 +14,7 @@ import (
 func TestManaged_3_1_TheManifestKnowsLanguages(t *testing.T) {
 	row(t, "managed §3.1", "primaryLanguage, availableLanguages, resolvedLanguage, localizedAssetPacks, and for a given language", "so it does")
 	s := newShop(t, shared(t))
-	s.primary = "en"
-	for _, tag := range []string{"en", "de"} {
-		s.sell(asset.PackID("voice-"+tag), 1, onDemand, files{"v.txt": tag}, language(tag))
-	}
+	s.voices(onDemand, "en", "de")
 	s.sell("level", 1, onDemand, files{"l.txt": "l"})
 	s.opened()
 	m, err := s.manages().Manifest(t.Context())

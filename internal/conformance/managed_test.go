@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -87,25 +88,8 @@ type files map[string]string
 // sell puts a pack on sale in place of its other versions.
 func (s *shop) sell(id asset.PackID, version int64, policy asset.DownloadPolicy, f files, change ...func(*asset.Pack)) asset.Pack {
 	s.Helper()
-	dir := s.TempDir()
-	for name, text := range f {
-		writeFile(s.T, filepath.Join(dir, name), []byte(text))
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer root.Close()
-	tree, err := pack.DirTree(s.Context(), root)
-	if err != nil {
-		s.Fatal(err)
-	}
-	var archive bytes.Buffer
-	sum, err := pack.Build(s.Context(), &archive, tree, pack.BuildOptions{})
-	if err != nil {
-		s.Fatal(err)
-	}
-	name, text := "/blobs/"+sum.Archive.String(), archive.Bytes()
+	text, sum := built(s.T, f)
+	name := "/blobs/" + sum.Archive.String()
 	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.dam != nil {
 			w = dammed{w, s.dam, r.Context().Done()}
@@ -124,6 +108,49 @@ func (s *shop) sell(id asset.PackID, version int64, policy asset.DownloadPolicy,
 	s.drop(id)
 	s.packs = append(s.packs, p)
 	return p
+}
+
+// built gives the archive of some files.
+func built(t *testing.T, f files) ([]byte, pack.Summary) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range f {
+		writeFile(t, filepath.Join(dir, name), []byte(text))
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	tree, err := pack.DirTree(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var archive bytes.Buffer
+	sum, err := pack.Build(t.Context(), &archive, tree, pack.BuildOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archive.Bytes(), sum
+}
+
+// voices puts a pack on sale for each language, all with the same path; the first language
+// is the app's primary one.
+func (s *shop) voices(policy asset.DownloadPolicy, tags ...string) {
+	s.Helper()
+	s.primary = tags[0]
+	for _, tag := range tags {
+		s.sell(asset.PackID("voice-"+strings.ToLower(tag)), 1, policy, files{"v.txt": "in " + tag}, language(tag))
+	}
+}
+
+// issues publishes another version of a pack, and lets a check bring it.
+func (s *shop) issues(m *client.AssetPackManager, id asset.PackID, version int64, policy asset.DownloadPolicy, f files) {
+	s.Helper()
+	s.sell(id, version, policy, f)
+	s.publish()
+	s.checks(m)
+	s.untilInstalled(id, version)
 }
 
 func (s *shop) drop(id asset.PackID) {

@@ -91,22 +91,35 @@ func edited(size int64) (old, next string) {
 	return old, b.String()
 }
 
-func TestAnUpdateComesByItsDelta(t *testing.T) {
+// model is an app with a pack that is installed.
+func model(t *testing.T, weights string) (*depot, asset.Pack) {
+	t.Helper()
 	w := newWorld(t)
 	w.start()
 	d := w.depot()
-	old, next := edited(800 << 10)
-	v1 := d.pack("model", 1, atInstall, map[string]string{"weights.bin": old, "note.txt": "v1"})
+	v1 := d.pack("model", 1, atInstall, map[string]string{"weights.bin": weights, "note.txt": "v1"})
 	d.sell(managedApp(game, 1))
 	d.open(game)
-	v2 := d.pack("model", 2, atInstall, map[string]string{"weights.bin": next, "note.txt": "v2"})
-	row := d.patch(v1, asMade)
+	return d, v1
+}
+
+// updated has version 2 here, and checks it.
+func (d *depot) updated(weights string) {
+	d.Helper()
 	d.publish(game)
 	d.server.ResetLog()
 	d.latest("model", 2)
-	if d.onShelf(game, "weights.bin") != next || d.onShelf(game, "note.txt") != "v2" {
-		t.Error("other bytes than were packed")
+	if d.onShelf(game, "weights.bin") != weights || d.onShelf(game, "note.txt") != "v2" {
+		d.Error("other bytes than were packed")
 	}
+}
+
+func TestAnUpdateComesByItsDelta(t *testing.T) {
+	old, next := edited(800 << 10)
+	d, v1 := model(t, old)
+	v2 := d.pack("model", 2, atInstall, map[string]string{"weights.bin": next, "note.txt": "v2"})
+	row := d.patch(v1, asMade)
+	d.updated(next)
 	got := d.fetched()
 	if got[v2.URL] != 0 || got[row.URL] != row.Size {
 		t.Errorf("of the delta's %d bytes %d came, and of the pack %d", row.Size, got[row.URL], got[v2.URL])
@@ -148,20 +161,10 @@ func TestADeltaThatFailsCostsBytesAndNothingElse(t *testing.T) {
 		"it is something else": func(b []byte) []byte { return []byte(text("other", int64(len(b)))) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.start()
-			d := w.depot()
-			v1 := d.pack("model", 1, atInstall, map[string]string{"weights.bin": old, "note.txt": "v1"})
-			d.sell(managedApp(game, 1))
-			d.open(game)
+			d, v1 := model(t, old)
 			v2 := d.pack("model", 2, atInstall, map[string]string{"weights.bin": next, "note.txt": "v2"})
 			row := d.patch(v1, bent)
-			d.publish(game)
-			d.server.ResetLog()
-			d.latest("model", 2)
-			if d.onShelf(game, "weights.bin") != next || d.onShelf(game, "note.txt") != "v2" {
-				t.Error("other bytes than were packed")
-			}
+			d.updated(next)
 			if got := d.fetched(); got[row.URL] > 2*row.Size || got[v2.URL] == 0 {
 				t.Errorf("%v; the delta has %d bytes", got, row.Size)
 			}

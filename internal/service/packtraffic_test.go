@@ -62,13 +62,8 @@ func (f *flipped) Write(p []byte) (int, error) {
 // What came over the network is what the server counted; what was useful of it is what the tree
 // is made of, and nothing that came in vain.
 func TestTheCostOfAPackIsToldHonestly(t *testing.T) {
-	w := newWorld(t)
-	w.start()
-	d := w.depot()
 	old, next := edited(800 << 10)
-	v1 := d.pack("model", 1, atInstall, map[string]string{"weights.bin": old, "note.txt": "v1"})
-	d.sell(managedApp(game, 1))
-	d.open(game)
+	d, v1 := model(t, old)
 	if got, want := d.cost("model"), (asset.Traffic{Network: d.sent(), Useful: v1.DownloadSize, Written: 800<<10 + 2}); got != want || got.Network != got.Useful {
 		t.Errorf("a new pack: %+v, want %+v", got, want)
 	}
