@@ -126,6 +126,7 @@ func (c *cli) host(cmd *cobra.Command, o hostOptions) (err error) {
 	if err := c.tellHost(base, o, made); err != nil {
 		return err
 	}
+	limitHostMemory()
 	return h.Run(cmd.Context(), l)
 }
 

@@ -10,11 +10,22 @@ const (
 	// stacks take the difference. A limit this soft costs time only when reached.
 	memoryLimit = 44 << 20
 	gcPercent   = 50
+
+	// A host may have more: it is to stay below 256 MiB, and has a thousand connections, for
+	// whose requests the service's limits would have the collector run all the time.
+	hostMemory    = 160 << 20
+	hostGCPercent = 200
 )
 
 func limitMemory() {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
+}
+
+// limitHostMemory takes the place of limitMemory once a host serves.
+func limitHostMemory() {
+	debug.SetGCPercent(hostGCPercent)
+	debug.SetMemoryLimit(hostMemory)
 }
 
 // returnMemory gives memory back to the system. Pools let go at the second

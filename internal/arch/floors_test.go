@@ -42,7 +42,7 @@ var floors = [][]string{
 	{"internal/trust"},
 	{"internal/lifecycle", "internal/policy", "internal/reconcile"},
 	{"extension"},
-	{"internal/site", "internal/faulty"}, // a site; what may go wrong between it and a device
+	{"internal/site", "internal/faulty", "internal/front"}, // a site; what may go wrong between it and a device
 	{"internal/shelf"},
 	{"pack"},
 	{"pack/internal/delta"},

@@ -35,7 +35,7 @@ var homes = map[string]home{
 	"github.com/klauspost/compress": {product: []string{"pack"}},
 	"github.com/buildbarn/go-cdc":   {product: []string{"pack"}},
 	"golang.org/x/sys": {
-		product: []string{"cmd/larder", "internal/service", "internal/fence", "internal/localapi", "internal/device", "internal/fsx", "internal/purge"},
+		product: []string{"cmd/larder", "internal/service", "internal/fence", "internal/localapi", "internal/device", "internal/front", "internal/fsx", "internal/purge"},
 		tests:   []string{"*"},
 	},
 	"golang.org/x/crypto/acme":                          {product: []string{"internal/host/certificate"}},

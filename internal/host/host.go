@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"larder/asset"
+	"larder/internal/front"
 	"larder/internal/fsx"
 	"larder/internal/host/access"
 	"larder/internal/host/api"
@@ -224,8 +225,8 @@ func (h *Host) Run(ctx context.Context, l net.Listener) error {
 	if l == nil {
 		return end(nil)
 	}
-	server := &http.Server{Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(h.Log.Handler(), slog.LevelDebug)}
+	server := &front.Server{Quick: forDevices, Handler: h.handler, Rest: &http.Server{Handler: h.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(h.Log.Handler(), slog.LevelDebug)}}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	var err error

@@ -46,7 +46,7 @@ func (d *documents) get(name string) (*kept, error) {
 	d.mu.Lock()
 	old := d.kept[name]
 	d.mu.Unlock()
-	if err == nil && old != nil && os.SameFile(now, old.info) && now.ModTime().Equal(old.info.ModTime()) && now.Size() == old.info.Size() {
+	if err == nil && old != nil && sameFile(now, old.info) {
 		return old, nil
 	}
 	doc, err := d.read(name)
@@ -67,6 +67,11 @@ func (d *documents) get(name string) (*kept, error) {
 		d.kept[name] = doc
 	}
 	return doc, nil
+}
+
+// sameFile reports whether a file is as it was.
+func sameFile(now, then fs.FileInfo) bool {
+	return os.SameFile(now, then) && now.ModTime().Equal(then.ModTime()) && now.Size() == then.Size()
 }
 
 var errUnread = errors.New("the document cannot be read")

@@ -15,7 +15,7 @@ import (
 // ranges. Queries are ignored. It serves nothing else, and takes paths below the
 // site: see [Prefix]. It never follows a symbolic link out of the directory.
 func Handler(dir *os.Root) http.Handler {
-	docs := &documents{dir: dir}
+	docs, files := &documents{dir: dir}, &blobs{dir: dir}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -27,7 +27,7 @@ func Handler(dir *os.Root) http.Handler {
 		switch {
 		case path.Clean(name) != name:
 		case len(part) == 3 && part[0] == "blobs" && isHash(part[2]) && part[1] == part[2][:2]:
-			blob(w, r, dir, name, part[2])
+			files.deliver(w, r, name, part[2])
 			return
 		case len(part) == 4 && part[0] == "apps" && (part[3] == "manifest.json" || part[2] == "trust" && part[3] == "timestamp.json"):
 			docs.deliver(w, r, name, "no-cache")
@@ -94,17 +94,13 @@ func answer(w http.ResponseWriter, r *http.Request, text, tag, cache string) {
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
 }
 
-func blob(w http.ResponseWriter, r *http.Request, dir *os.Root, name, hash string) {
-	f, err := dir.Open(name)
+func (b *blobs) deliver(w http.ResponseWriter, r *http.Request, name, hash string) {
+	f, err := b.open(name)
 	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		http.NotFound(w, r)
-		return
-	}
+	defer b.put(name, f)
 	DeliverBlob(w, r, hash, f)
 }
 
