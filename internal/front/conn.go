@@ -3,6 +3,7 @@ package front
 import (
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -94,8 +95,11 @@ func (k *conn) expire() {
 // answer lets the handler answer, and reports whether the connection lives on.
 func (k *conn) answer() (ok bool) {
 	defer func() {
-		if recover() != nil { // of one answer, as behind net/http
+		if why := recover(); why != nil { // it ends one connection, as behind net/http
 			ok = false
+			if log := k.server.Rest.ErrorLog; log != nil && why != http.ErrAbortHandler {
+				log.Printf("front: panic serving %s: %v\n%s", k.req.RemoteAddr, why, debug.Stack())
+			}
 		}
 	}()
 	if k.req.RemoteAddr == "" {

@@ -39,9 +39,10 @@ type Server struct {
 
 // Serve accepts connections until the listener is closed, as http.Server.Serve does.
 func (s *Server) Serve(l net.Listener) error {
-	s.mu.Lock()
-	s.conns, s.rest = map[*conn]struct{}{}, &handed{Listener: l, conns: make(chan net.Conn), closed: make(chan struct{})}
-	s.mu.Unlock()
+	if !s.listens(l) {
+		_ = l.Close()
+		return http.ErrServerClosed
+	}
 	done := make(chan error, 1)
 	go func() { done <- s.Rest.Serve(s.rest) }()
 	err := s.accept(l)
@@ -51,6 +52,17 @@ func (s *Server) Serve(l net.Listener) error {
 		return http.ErrServerClosed
 	}
 	return err
+}
+
+// listens takes up the work, unless it was ended before it began.
+func (s *Server) listens(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ending.Load() {
+		return false
+	}
+	s.conns, s.rest = map[*conn]struct{}{}, &handed{Listener: l, conns: make(chan net.Conn), closed: make(chan struct{})}
+	return true
 }
 
 func (s *Server) accept(l net.Listener) error {

@@ -364,3 +364,21 @@ func TestAFrontShutsDownAsNetHTTPDoes(t *testing.T) {
 		t.Error("it accepts")
 	}
 }
+
+func TestAFrontThatWasShutDownBeforeItServedServesNobody(t *testing.T) {
+	s := &Server{Quick: quick, Handler: http.NotFoundHandler(), Rest: &http.Server{}}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
+	if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		c.Close()
+		t.Error("it accepts")
+	}
+}
