@@ -84,6 +84,19 @@ func level(t *testing.T, text string) []byte {
 	return build(t, "level", map[string]string{"map.txt": text, "fixed.bin": strings.Repeat("the same in every version ", 1000)})
 }
 
+// A delta that is smaller than its pack may spare a device nothing: then there is none.
+func TestAHostKeepsADeltaByThePublishersRule(t *testing.T) {
+	w := newWorld(t)
+	p := w.newPack(w.newApp(bundle), "level")
+	v1 := w.publish(p, level(t, noise(1000)))
+	w.becomes(v1, "internalBetaRelease", "READY_FOR_TESTING")
+	v2 := w.publish(p, build(t, "level", map[string]string{"word": "two"}))
+	w.becomes(v2, "internalBetaRelease", "READY_FOR_TESTING")
+	if got := w.offered("internal"); got != "level 2" {
+		t.Errorf("internal testers are offered %q", got)
+	}
+}
+
 func TestAReleaseSupersedesTheOneBeforeAndRollbackBringsItBack(t *testing.T) {
 	w := newWorld(t)
 	app := w.newApp(bundle)
