@@ -130,6 +130,9 @@ func (a *applier) run(ctx context.Context) error {
 			return a.settle(ctx)
 		}
 		if done {
+			if err := a.refine(ctx); err != nil {
+				return err
+			}
 			a.todo, late = late, nil
 			continue
 		}

@@ -6,4 +6,6 @@ package pack
 const (
 	deltaPairs = 2
 	headStep   = 13
+
+	damagedPlaces = 1
 )

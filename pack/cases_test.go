@@ -5,4 +5,6 @@ package pack
 const (
 	deltaPairs = 8 // random pairs of trees that a delta leads between
 	headStep   = 1 // every so many bytes of a delta's head are damaged
+
+	damagedPlaces = 6 // of a fine file
 )

@@ -128,12 +128,11 @@ func (d *differ) did(n int64) {
 // index gives the blocks of the new index; none if this program cannot make it from
 // its plain form, because another one compressed it.
 func (d *differ) index(ctx context.Context) ([][]byte, error) {
-	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(d.target.r, d.target.start, d.target.index)); err != nil {
+	var err error
+	if d.sum.Index, err = d.target.indexHash(); err != nil {
 		return nil, err
 	}
-	d.sum.Index = Hash(h.Sum(nil))
-	h.Reset()
+	h := sha256.New()
 	if err := d.target.replicate(ctx, h); err != nil {
 		return nil, err
 	}

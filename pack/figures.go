@@ -128,6 +128,11 @@ func (p *Plan) measure(ctx context.Context) error {
 		}
 		p.sum.Download += p.sum.Delta
 	}
+	if p.fine != nil {
+		p.sum.Fine = total(p.fine.spans)
+		p.sum.Download += p.sum.Fine
+		p.sum.Ranges += len(p.fine.spans)
+	}
 	last, peak := "", int64(2*block)
 	for f, err := range p.Files(ctx) {
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"path"
 	"slices"
-	"sort"
 
 	"larder/asset"
 	"larder/pack/internal/delta"
@@ -211,13 +210,10 @@ func (a *applier) blame(m *mason, j *masonJob) (rotten []Mismatch) {
 
 // twin gives the bytes of a chunk that is the same as an earlier one of the target.
 func (a *applier) twin(o *eye, first int, c *chunk) ([]byte, error) {
-	t := a.plan.target
-	i := sort.Search(len(t.root.sections), func(i int) bool { return t.from[i+1].chunks > first })
-	s, err := a.plan.section(ofTarget, i)
+	s, k, err := a.plan.ofTarget(first)
 	if err != nil {
 		return nil, err
 	}
-	k := &s.chunks[first-t.from[i].chunks]
 	return o.read(s.rows[k.row].Path, k.at, c)
 }
 

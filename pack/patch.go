@@ -91,9 +91,9 @@ func (a *applier) source(row int, c *chunk) (number uint32, kept bool) {
 	return noChunk, false
 }
 
-// has reports whether the delta made a chunk.
+// has reports whether delta or fine file made a chunk.
 func (a *applier) has(chunk int) bool {
-	if a.plan.delta == nil {
+	if a.plan.delta == nil && a.plan.fine == nil {
 		return false
 	}
 	a.mu.Lock()

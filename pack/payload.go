@@ -13,25 +13,30 @@ import (
 type payload struct {
 	plan *Plan
 	old  int
+	fileReader
+}
+
+func (p *Plan) payload(old int, root *os.Root) *payload {
+	return &payload{plan: p, old: old, fileReader: fileReader{near: nearby{root: root}}}
+}
+
+// fileReader reads files below a root, and keeps the last one open. One goroutine has it.
+type fileReader struct {
 	near nearby
 	name string
 	file *os.File
 }
 
-func (p *Plan) payload(old int, root *os.Root) *payload {
-	return &payload{plan: p, old: old, near: nearby{root: root}}
+func (r *fileReader) close() {
+	r.shut()
+	r.near.close()
 }
 
-func (p *payload) close() {
-	p.shut()
-	p.near.close()
-}
-
-func (p *payload) shut() {
-	if p.file != nil {
-		_ = p.file.Close() // it was only read
+func (r *fileReader) shut() {
+	if r.file != nil {
+		_ = r.file.Close() // it was only read
 	}
-	p.file, p.name = nil, ""
+	r.file, r.name = nil, ""
 }
 
 // ReadAt implements io.ReaderAt. It fails only where the index cannot be read.
@@ -50,7 +55,7 @@ func (p *payload) ReadAt(b []byte, off int64) (int, error) {
 		e := &s.rows[c.row]
 		in := c.at + off + done - c.payload - s.before
 		k := min(e.Size-in, n-done, s.before+s.payload-off-done)
-		p.read(e.Path, b[done:done+k], in)
+		p.read(path.Join(p.plan.olds[p.old].Dir, e.Path), b[done:done+k], in)
 		done += k
 	}
 	if n < int64(len(b)) {
@@ -59,16 +64,17 @@ func (p *payload) ReadAt(b []byte, off int64) (int, error) {
 	return int(n), nil
 }
 
-func (p *payload) read(name string, b []byte, at int64) {
-	if p.file == nil || p.name != name {
-		p.shut()
-		f, err := openRegular(&p.near, path.Join(p.plan.olds[p.old].Dir, name))
+// read fills b from a place in a file. What is not there it leaves zero.
+func (r *fileReader) read(name string, b []byte, at int64) {
+	if r.file == nil || r.name != name {
+		r.shut()
+		f, err := openRegular(&r.near, name)
 		if err != nil {
 			return // zeros serve: the proof of what is made tells
 		}
-		p.file, p.name = f, name
+		r.file, r.name = f, name
 	}
-	if n, err := p.file.ReadAt(b, at); err != nil {
+	if n, err := r.file.ReadAt(b, at); err != nil {
 		clear(b[n:])
 	}
 }

@@ -49,6 +49,12 @@ type PlanOptions struct {
 	// Made hears, from several goroutines, how Apply goes on: of what was fetched, how many
 	// bytes more the tree is made of, and how many file bytes were written.
 	Made func(useful, written int64)
+	// Fine is a fine file of the target, used where no delta is, for frames that are larger than the
+	// blocks it lacks. It is read while the plan is made and applied.
+	Fine *Fine
+	// Root is where the installed trees lie, for Fine: its blocks are looked for there. Without it
+	// only whole packs are looked through.
+	Root *os.Root
 }
 
 // Figures are what a plan costs, in bytes. Apply stays within them, unless old
@@ -56,6 +62,8 @@ type PlanOptions struct {
 type Figures struct {
 	Download int64 `json:"download"` // of frames and blocks; index and the delta's head are there already
 	Delta    int64 `json:"delta"`    // of those, blocks of the delta
+	Fine     int64 `json:"fine"`     // of those, units of the fine file
+	Leaves   int64 `json:"leaves"`   // read of the fine file to make the plan, beside the download
 	Ranges   int   `json:"ranges"`   // requests it takes
 	Write    int64 `json:"write"`    // file bytes written anew
 	Reused   int64 `json:"reused"`   // of those, copied from old files, or from elsewhere in the new tree
@@ -81,7 +89,8 @@ type Plan struct {
 	blocks bits              // blocks of it to fetch
 	made   bits              // target chunks that they make, and twins
 	twins  map[int]int       // chunks that are the same as an earlier one, which is fetched: copied from it
-	late   bits              // target frames whose twins come from other frames: made after all others
+	late   bits              // target frames that take twins from other frames, or chunks from the fine file: made after all others
+	fine   *fineWork         // nil: no fine file serves
 	sum    Figures
 
 	mu    sync.Mutex
@@ -117,6 +126,9 @@ func NewPlan(ctx context.Context, target *Archive, olds []Installed, opts PlanOp
 		return nil, err
 	}
 	if err := p.match(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.byFine(ctx, opts); err != nil {
 		return nil, err
 	}
 	return p, p.measure(ctx)

@@ -6,9 +6,10 @@ var errDamaged = errors.New("the block is damaged")
 
 // Decoder makes blocks. One goroutine has it.
 type Decoder struct {
-	m    mind
-	pred [predMost + 8]byte
-	old  [denseMost + 2*densePad]byte
+	m     mind
+	pred  [predMost + 8]byte
+	old   [denseMost + 2*densePad]byte
+	piece [1]Piece
 }
 
 // predMost literals after a copy are told with the byte in view that the copy
@@ -21,6 +22,11 @@ const denseMost = 1 << 13
 // Decode fills dst, whose places the pieces tell, from a stored block and the old payload.
 func (d *Decoder) Decode(dst []byte, pieces []Piece, old *Window, stored []byte) error {
 	d.m.reset()
+	return d.decode(dst, pieces, old, stored)
+}
+
+// decode goes on from what the models know.
+func (d *Decoder) decode(dst []byte, pieces []Piece, old *Window, stored []byte) error {
 	m := &d.m
 	t := newTaker(stored)
 	tr := newTrack(pieces)
@@ -61,7 +67,7 @@ func (d *Decoder) Decode(dst []byte, pieces []Piece, old *Window, stored []byte)
 		}
 		switch {
 		case kind >= kindDense:
-			if view = t.nib(&m.view[view]); r.local() || n > denseMost || view >= views {
+			if view = t.nib(&m.view[view]); r.local() || n > denseMost || m.unit || view >= views {
 				return errDamaged
 			}
 			d.dense(dst, pos, n, copied{from: tr.at(pos) + r.d(), to: tr.at(pos), view: view}, old, &t)
@@ -146,7 +152,7 @@ func (d *Decoder) literals(dst []byte, pos, n int, tr *track, old *Window, t *ta
 			lo := t.nib2(&a.lo[hi], &q.lo[predLow(p, hi)])
 			b = byte(hi<<4 | lo)
 		} else {
-			q := &m.rare()[litHash(c1, c2)]
+			q := m.rareAt(c1, c2)
 			hi := t.nib2(&a.hi, &q.hi)
 			lo := t.nib2(&a.lo[hi], &q.lo[hi])
 			b = byte(hi<<4 | lo)

@@ -22,7 +22,6 @@ type writer struct {
 
 func (w *writer) encode(block []byte, pieces []Piece, old *Window, seqs []seq) []byte {
 	m := w.m
-	m.reset()
 	w.e.list = w.e.list[:0]
 	tr := newTrack(pieces)
 	last, pos, view := 0, 0, 0
@@ -126,7 +125,7 @@ func (w *writer) literals(block []byte, pos, n int, tr *track, old *Window) {
 				w.t.misses++
 			}
 		} else {
-			q := &m.rare()[litHash(c1, c2)]
+			q := m.rareAt(c1, c2)
 			w.e.nib2(&a.hi, &q.hi, hi)
 			w.e.nib2(&a.lo[hi], &q.lo[hi], lo)
 		}
@@ -139,7 +138,7 @@ func (w *writer) literals(block []byte, pos, n int, tr *track, old *Window) {
 func (w *writer) price(b []byte, c1, c2 byte) float64 {
 	sum := 0.0
 	for _, c := range b {
-		a, q := &w.m.litA[c1], &w.m.rare()[litHash(c1, c2)]
+		a, q := &w.m.litA[c1], w.m.rareAt(c1, c2)
 		hi := int(c >> 4)
 		s := mean(&a.hi, &q.hi)
 		_, f := s.interval(hi)

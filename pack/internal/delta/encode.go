@@ -56,6 +56,7 @@ func (e *Encoder) Encode(block []byte, pieces []Piece, old *Window, m *Matches) 
 	for pass := 1; ; pass++ {
 		seqs := p.run()
 		w.t = newTally(nil)
+		e.mind.reset()
 		if a := w.encode(block, pieces, old, seqs); best == nil || len(a) < len(best) {
 			best = a
 		}

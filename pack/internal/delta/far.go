@@ -10,6 +10,7 @@ type farIndex struct {
 	old  []byte
 	base int64 // address of old
 	step int
+	next int // place to be entered next
 	bits int
 	head []uint32 // by hash: 1 + the number of the last place with it
 	prev []uint32 // by number of place: the place before with that hash
@@ -31,21 +32,33 @@ func newFarIndex(old []byte, base int64) *farIndex {
 	for len(old)/f.step > 64<<20 {
 		f.step *= 2
 	}
-	n := len(old)/f.step + 1
+	f.room(len(old))
+	f.enter()
+	return f
+}
+
+// room makes the index large enough for n old bytes.
+func (f *farIndex) room(n int) {
+	n = n/f.step + 1
 	f.bits = min(max(bits.Len(uint(n)), 10), 25)
 	f.head = make([]uint32, 1<<f.bits)
 	f.prev = make([]uint32, n)
+}
+
+// enter enters the places of old that are not entered yet.
+func (f *farIndex) enter() {
 	last := uint32(0)
-	for i := 0; i+farLen <= len(old); i += f.step {
-		h := farHash(old[i:], f.bits)
-		if h == last && i > 0 && flat(old[i:]) {
+	i := f.next
+	for ; i+farLen <= len(f.old); i += f.step {
+		h := farHash(f.old[i:], f.bits)
+		if h == last && i > 0 && flat(f.old[i:]) {
 			continue
 		}
 		last = h
 		f.prev[i/f.step] = f.head[h]
 		f.head[h] = uint32(i/f.step) + 1
 	}
-	return f
+	f.next = i
 }
 
 // flat reports a stretch of one byte over and over.

@@ -118,6 +118,7 @@ type mind struct {
 	dense dense
 
 	usedC, usedDense bool // what is large is made anew when it is needed
+	unit             bool // it is for a unit, which has neither
 }
 
 // rare gives litC.
@@ -129,6 +130,14 @@ func (m *mind) rare() *[1 << 12]byteModel {
 		}
 	}
 	return &m.litC
+}
+
+// rareAt gives the model of a literal after two others; units have one for all.
+func (m *mind) rareAt(c1, c2 byte) *byteModel {
+	if m.unit {
+		return &m.litC[0]
+	}
+	return &m.rare()[litHash(c1, c2)]
 }
 
 // thick gives dense.
@@ -151,6 +160,7 @@ type predModel struct {
 }
 
 func (m *mind) reset() {
+	m.unit = false
 	fill := func(n []nib) {
 		for i := range n {
 			n[i] = nibStart

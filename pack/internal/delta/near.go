@@ -9,14 +9,17 @@ import (
 // nearIndex finds short equal stretches in the parts of the old payload that
 // matter for a block, and in the block itself before the place in question.
 type nearIndex struct {
-	buf    []byte // the parts, then the block
-	start  int    // of the block
-	parts  []part
-	filled int // places entered
-	head4  []int32
-	prev4  []int32
-	head8  []int32
-	prev8  []int32
+	buf     []byte // the parts, then the block
+	start   int    // of the block
+	parts   []part
+	filled  int    // places entered
+	bits    int    // of a hash
+	whole   []byte // of a unit: all bytes before it that are at hand, instead of parts
+	wholeAt int64
+	head4   []int32
+	prev4   []int32
+	head8   []int32
+	prev8   []int32
 }
 
 // part is a run of old bytes in a nearIndex.
@@ -79,7 +82,7 @@ func cover(found []match, size int64) []part {
 }
 
 func newNearIndex(block []byte, parts []part, old *Window) *nearIndex {
-	x := &nearIndex{parts: parts}
+	x := &nearIndex{parts: parts, bits: nearBits}
 	for _, p := range parts {
 		x.start += p.n
 	}
@@ -102,11 +105,12 @@ func (x *nearIndex) again() {
 	x.fill(x.start)
 }
 
-func hash4(b []byte) uint32 {
-	return binary.LittleEndian.Uint32(b) * 0x9E3779B1 >> (32 - nearBits)
+func (x *nearIndex) hash4(b []byte) uint32 {
+	return binary.LittleEndian.Uint32(b) * 0x9E3779B1 >> (32 - x.bits)
 }
-func hash8(b []byte) uint32 {
-	return uint32(binary.LittleEndian.Uint64(b) * 0x9E3779B185EBCA87 >> (64 - nearBits))
+
+func (x *nearIndex) hash8(b []byte) uint32 {
+	return uint32(binary.LittleEndian.Uint64(b) * 0x9E3779B185EBCA87 >> (64 - x.bits))
 }
 
 // fill enters all places before end.
@@ -117,9 +121,9 @@ func (x *nearIndex) fill(end int) {
 		if flat(b) && i > 0 && x.buf[i-1] == b[0] {
 			continue
 		}
-		h := hash4(b)
+		h := x.hash4(b)
 		x.prev4[i], x.head4[h] = x.head4[h], int32(i)+1
-		h = hash8(b)
+		h = x.hash8(b)
 		x.prev8[i], x.head8[h] = x.head8[h], int32(i)+1
 	}
 }
@@ -127,6 +131,12 @@ func (x *nearIndex) fill(end int) {
 // old gives the bytes from an old address on that are in a part, if any are. hint is
 // where that part was found last.
 func (x *nearIndex) old(src int64, hint *int) []byte {
+	if x.whole != nil {
+		if at := src - x.wholeAt; at >= 0 && at < int64(len(x.whole)) {
+			return x.whole[at:]
+		}
+		return nil
+	}
 	if k := *hint; k < len(x.parts) {
 		if q := &x.parts[k]; src >= q.src && src < q.src+int64(q.n) {
 			return x.buf[q.at+int(src-q.src) : q.at+q.n]
@@ -176,13 +186,18 @@ func (x *nearIndex) offers(pos int, addr int64, out []offer) []offer {
 		}
 		best = n
 	}
-	at := x.head4[hash4(x.buf[i:])]
+	at, at8 := int32(0), int32(0)
+	if i < x.filled { // of a unit
+		at, at8 = x.prev4[i], x.prev8[i]
+	} else {
+		at, at8 = x.head4[x.hash4(x.buf[i:])], x.head8[x.hash8(x.buf[i:])]
+	}
 	for d := 0; at != 0 && d < nearDepth4; d++ {
 		try(at)
 		at = x.prev4[at-1]
 	}
 	best = max(best, 7)
-	at = x.head8[hash8(x.buf[i:])]
+	at = at8
 	for d := 0; at != 0 && d < nearDepth8; d++ {
 		try(at)
 		at = x.prev8[at-1]

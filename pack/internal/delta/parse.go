@@ -17,6 +17,7 @@ type parser struct {
 	offs   []offer
 	ops    []op
 	lately [5]int // parts that the reps lay in
+	thin   bool   // no dense copies
 }
 
 // op is one literal, or a copy.
@@ -79,7 +80,9 @@ func (p *parser) along(r rep, k, piece, pos int) int {
 }
 
 func (p *parser) run() []seq {
-	p.nodes = make([]parseNode, parseAhead+parseNice+8)
+	if p.nodes == nil {
+		p.nodes = make([]parseNode, parseAhead+parseNice+8)
+	}
 	p.ops = p.ops[:0]
 	t := track{}
 	var first parseNode
@@ -179,7 +182,9 @@ func (p *parser) look(n *parseNode, cur, at, most int, farAt *int) op {
 		}
 		best = max(best, l)
 	}
-	p.thick(n, cur, at, left)
+	if !p.thin {
+		p.thick(n, cur, at, left)
+	}
 	prev := byte(0)
 	if at > 0 {
 		prev = p.block[at-1]

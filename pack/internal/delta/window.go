@@ -13,6 +13,9 @@ type Window struct {
 	pages [windowPages]page
 	gone  []int64 // numbers of pages read and not kept
 	err   error
+
+	mem   []byte // instead of r: old bytes at hand
+	memAt int64  // their address; what is before reads as zeros
 }
 
 const (
@@ -51,6 +54,9 @@ func (w *Window) from(at int64) []byte {
 	if at < 0 || at >= w.size {
 		return nil
 	}
+	if w.mem != nil {
+		return w.memory(at)
+	}
 	n := at / pageSize
 	p := &w.pages[n%windowPages]
 	if p.number != n+1 {
@@ -72,6 +78,9 @@ func (w *Window) from(at int64) []byte {
 	return p.b[at%pageSize:]
 }
 
+// Read fills b with old bytes.
+func (w *Window) Read(b []byte, at int64) { w.read(b, at) }
+
 // read fills b with old bytes, and with zeros where there are none.
 func (w *Window) read(b []byte, at int64) {
 	for len(b) > 0 {
@@ -89,4 +98,23 @@ func (w *Window) read(b []byte, at int64) {
 		k := copy(b, p)
 		b, at = b[k:], at+int64(k)
 	}
+}
+
+var zeroPage [pageSize]byte
+
+// memory is from, of bytes at hand.
+func (w *Window) memory(at int64) []byte {
+	if at < w.memAt {
+		return zeroPage[:min(pageSize, w.memAt-at)]
+	}
+	return w.mem[at-w.memAt:]
+}
+
+// Grow makes the old payload as large as that. The page of its end is read anew.
+func (w *Window) Grow(size int64) {
+	n := w.size / pageSize
+	if p := &w.pages[n%windowPages]; p.number == n+1 {
+		p.number = 0
+	}
+	w.size = size
 }
