@@ -22,6 +22,10 @@ const (
 	maxUnit = fineBlock + fineBlock>>3
 )
 
+// LeastFine is what the frames of an update have to cost for a fine file to be asked for: its leaves,
+// the requests and the look through what is installed are not worth less.
+const LeastFine = 64 << 10
+
 var fineMagic = []byte("LARDERF\x01")
 
 // Span is a stretch of a file.

@@ -96,9 +96,20 @@ func (r *refiner) chunk(c *fineChunk) error {
 	if err := r.hand.write(&s.rows[k.row], k.at, raw); err != nil {
 		return err
 	}
-	r.a.sum.Written += int64(c.size)
 	r.a.given.set(c.number)
+	r.a.count(r.w.lacking(c), int64(c.size))
 	return nil
+}
+
+// lacking is how many bytes of units a chunk takes.
+func (w *fineWork) lacking(c *fineChunk) (n int64) {
+	from, to := c.blocks()
+	for b := from; b < to; b++ {
+		if w.spots[b].old < 0 {
+			n += int64(w.stored[b])
+		}
+	}
+	return n
 }
 
 // fill makes the chunk's bytes, block by block.

@@ -186,12 +186,7 @@ func (w *fineWork) choose(p *Plan, twins []fineTwin) {
 	cost := map[int]int64{}
 	for i := range w.chunks {
 		c := &w.chunks[i]
-		from, to := c.blocks()
-		for b := from; b < to; b++ {
-			if w.spots[b].old < 0 {
-				cost[c.frame] += int64(w.stored[b])
-			}
-		}
+		cost[c.frame] += w.lacking(c)
 		if !c.whole {
 			cost[c.frame] = maxArchive
 		}

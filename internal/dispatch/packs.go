@@ -129,7 +129,8 @@ type wire struct {
 	events transfer.Events
 	marked int64 // of got, when the row was written last
 
-	mu sync.Mutex // of the run's traffic, which is counted from two sides
+	mu   sync.Mutex // of the run's traffic, which is counted from two sides
+	line sync.Mutex // of began, held, got, events and marked: several requests may bring bytes
 }
 
 // count changes what the pack has cost.
@@ -184,9 +185,12 @@ func (w *wire) planned(network int64, f pack.Figures) {
 	if err != nil {
 		w.d.lost(w.r, err)
 	}
+	w.line.Lock()
+	defer w.line.Unlock()
 	w.begin()
 }
 
+// begin is called with the line locked.
 func (w *wire) begin() {
 	if w.began {
 		return
@@ -200,6 +204,8 @@ func (w *wire) begin() {
 }
 
 func (w *wire) received(n int) {
+	w.line.Lock()
+	defer w.line.Unlock()
 	w.got += int64(n)
 	w.count(func(t *asset.Traffic) { t.Network += int64(n) })
 	w.begin()
@@ -233,14 +239,22 @@ func (w *wire) Open(ctx context.Context, offset, length int64) (io.ReadCloser, e
 	return w.d.fetcher.Open(ctx, transfer.Stretch{Job: j, Offset: offset, Length: length, Received: w.received})
 }
 
-// Delta gives the bytes of a delta from offset on.
-func (w *wire) Delta(ctx context.Context, d asset.Delta, offset int64) (io.ReadCloser, error) {
+// Delta gives a stretch of a delta.
+func (w *wire) Delta(ctx context.Context, d asset.Delta, offset, length int64) (io.ReadCloser, error) {
 	j, err := w.job()
 	if err != nil {
 		return nil, err
 	}
 	j.URL, j.Size = d.URL, d.Size
-	return w.d.fetcher.Open(ctx, transfer.Stretch{Job: j, Offset: offset, Length: d.Size - offset, Received: w.received})
+	return w.d.fetcher.Open(ctx, transfer.Stretch{Job: j, Offset: offset, Length: length, Received: w.received})
+}
+
+// Requests is how many may run at once. An allowance is drawn from by one at a time.
+func (w *wire) Requests() int {
+	if w.r.bound {
+		return 1
+	}
+	return transfer.Connections
 }
 
 // Whole brings the whole archive into a file.

@@ -203,7 +203,7 @@ func (s *Store) proveIndex(ctx context.Context, t Target, f *os.File) (*pack.Arc
 // plan finds the cheapest way. When there are more old chunks than a plan takes, the
 // pack's own versions have to do.
 func (s *Store) plan(ctx context.Context, archive *pack.Archive, t Target, olds []pack.Installed, copied bool) (*pack.Plan, error) {
-	opts := pack.PlanOptions{Copy: copied, Deltas: t.Deltas, AtHand: true, Made: t.Made, Sync: func(*os.Root) error {
+	opts := pack.PlanOptions{Copy: copied, Deltas: t.Deltas, AtHand: true, Fine: t.Fine, Root: s.root, Made: t.Made, Sync: func(*os.Root) error {
 		s.mark("sync")
 		return s.fs.SyncTree(s.path(path.Join(work(t.ID), filesDir)))
 	}}

@@ -30,6 +30,8 @@ type Target struct {
 	// Deltas that lead to it, fetched as a whole; none is needed. What they make is
 	// proved like every byte, so they need not be.
 	Deltas []*pack.Delta
+	// Fine is a fine file of it, used without deltas; nil for none. It is proved likewise.
+	Fine *pack.Fine
 	// Again makes a new tree although the shelf has one, because that one is damaged.
 	// What is whole in it is used.
 	Again bool

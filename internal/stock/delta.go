@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 
 	"larder/asset"
 	"larder/internal/install"
@@ -40,7 +39,7 @@ func (j *Job) openDelta(ctx context.Context) (*delta, error) {
 		return nil, nil
 	}
 	d.part, err = j.openPart(ctx, j.deltaFile(d.row), d.row.Size, func(ctx context.Context, offset int64) (io.ReadCloser, error) {
-		return j.Net.Delta(ctx, d.row, offset)
+		return j.Net.Delta(ctx, d.row, offset, d.row.Size-offset)
 	})
 	if err != nil {
 		d.done()
@@ -155,18 +154,11 @@ func (d *delta) fails(why error) error {
 	default:
 		_ = d.job.FS.Remove(d.job.deltaFile(d.row)) // Clean finds it
 		if lost || d.part.failed == nil {           // else it was the disk
-			d.note()
+			d.job.note(d.row)
 		}
 	}
 	d.job.Aside(why)
 	return nil
-}
-
-// note keeps the next run from asking for it. Without the note it fails again, no more.
-func (d *delta) note() {
-	if f, err := d.job.FS.OpenFile(d.job.unfit(d.row), os.O_WRONLY|os.O_CREATE, 0o600); err == nil {
-		_ = f.Close() // it is empty
-	}
 }
 
 // spent is how many bytes of it came.

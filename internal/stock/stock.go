@@ -33,8 +33,10 @@ const op = "stock asset pack"
 type Net interface {
 	// Open gives a stretch of the archive.
 	Open(ctx context.Context, offset, length int64) (io.ReadCloser, error)
-	// Delta gives the bytes of a delta from offset on.
-	Delta(ctx context.Context, d asset.Delta, offset int64) (io.ReadCloser, error)
+	// Delta gives a stretch of a delta.
+	Delta(ctx context.Context, d asset.Delta, offset, length int64) (io.ReadCloser, error)
+	// Requests is how many there may be at once, at least one.
+	Requests() int
 	// Whole brings the archive into the file, and goes on from what is in it.
 	Whole(ctx context.Context, path string) error
 }
@@ -148,11 +150,17 @@ func (j *Job) byRanges(ctx context.Context) (pack.Result, error) {
 		if t.Deltas != nil {
 			rest = d.row.Size
 		}
-		j.Planned(rest+told+frames, f)
+		j.Planned(rest+told+f.Leaves+frames, f)
 	}
 	beside := int64(0) // what served of the delta, but for its blocks
 	if d != nil && (t.Deltas != nil || told == 0) {
 		beside = d.Head()
+	}
+	if t.Deltas == nil {
+		out, done, err := j.byFine(ctx, t, beside)
+		if done || err != nil {
+			return out, err
+		}
 	}
 	return j.install(ctx, t, fetcher{j.Net}, beside)
 }

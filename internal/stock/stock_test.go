@@ -106,12 +106,14 @@ func (n net) Open(_ context.Context, offset, length int64) (io.ReadCloser, error
 	return n.give(n.r.row.URL, n.r.data, offset, length)
 }
 
-func (n net) Delta(_ context.Context, d asset.Delta, offset int64) (io.ReadCloser, error) {
+func (n net) Requests() int { return 1 }
+
+func (n net) Delta(_ context.Context, d asset.Delta, offset, length int64) (io.ReadCloser, error) {
 	b, ok := n.deltas[d.URL]
 	if !ok {
 		return nil, &transfer.Failure{Kind: transfer.KindPermanent, Err: &asset.Error{Code: asset.CodeServer, Message: "not found"}}
 	}
-	return n.give(d.URL, b, offset, d.Size-offset)
+	return n.give(d.URL, b, offset, length)
 }
 
 func (n net) Whole(context.Context, string) error { return errors.New("nobody asks for the whole") }

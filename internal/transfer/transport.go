@@ -30,10 +30,14 @@ func NewTransport(dial func(ctx context.Context, network, address string) (net.C
 		ReadBufferSize:      4 << 10,
 		WriteBufferSize:     4 << 10,
 		MaxIdleConns:        8,
-		MaxIdleConnsPerHost: 2,
+		MaxIdleConnsPerHost: Connections,
 		IdleConnTimeout:     30 * time.Second,
 	}
 }
+
+// Connections is how many small requests of one download may run at once: with one after the
+// other, most of the time would go into waiting for each to begin.
+const Connections = 6
 
 // Backoff is the wait before try number attempt (1 is the first repetition):
 // full jitter, so anything from nothing up to 1 s, 2 s, 4 s … 1 h. A nil rnd

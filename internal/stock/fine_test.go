@@ -1,0 +1,182 @@
+package stock
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"larder/asset"
+	"larder/internal/fsx"
+	"larder/pack"
+)
+
+// refine puts the fine file of a release on sale, and takes its deltas away.
+func (s *site) refine(r *release) (url string) {
+	s.t.Helper()
+	var out file
+	_, err := pack.WriteFine(s.t.Context(), &out, s.open(r), pack.FineOptions{})
+	s.ok(err)
+	hash := sha256.Sum256(out)
+	d := asset.Delta{From: r.row.Content, URL: fmt.Sprint("fine/", r.row.Version), Size: int64(len(out)), Hash: hex.EncodeToString(hash[:])}
+	r.row.Deltas = []asset.Delta{d}
+	s.deltas[d.URL] = out
+	return d.URL
+}
+
+// words give text in which no part is like another.
+func words(seed uint64, n int) string {
+	r := rand.New(rand.NewPCG(seed, 3))
+	var b strings.Builder
+	for b.Len() < n {
+		fmt.Fprintf(&b, "%x ", r.Uint32N(1<<20))
+	}
+	return b.String()
+}
+
+// edited has releases that differ by little in some places, and the fine file of the last one.
+func edited(t *testing.T) (s *site, old, next *release, fine string) {
+	s = newSite(t)
+	long := words(1, 200<<10)
+	old = s.publish(map[string]string{"a/long": long, "b": words(2, 30<<10)})
+	changed := long[:70<<10] + "something else" + long[70<<10:150<<10] + words(3, 3000) + long[153<<10:]
+	next = s.publish(map[string]string{"a/long": changed, "b": words(2, 30<<10), "c": words(4, 5000)})
+	return s, old, next, s.refine(next)
+}
+
+func (s *site) device() *device { return &device{site: s, top: s.t.TempDir(), disk: fsx.OS()} }
+
+func (s *site) total() (n int64) {
+	for _, sent := range s.sent {
+		n += sent
+	}
+	return n
+}
+
+func TestWithoutADeltaTheFineFileBringsWhatIsLacking(t *testing.T) {
+	s, old, next, fine := edited(t)
+	d := s.device()
+	s.ok(d.run(old, never(t)))
+	clear(s.sent)
+	s.ok(d.run(next, never(t)))
+	d.shows(next)
+	if s.sent[fine] == 0 || s.sent[fine] > 20<<10 || s.sent[next.row.URL] != next.row.IndexSize {
+		t.Errorf("sent %v; the index has %d bytes", s.sent, next.row.IndexSize)
+	}
+}
+
+func TestAFirstInstallationAsksForNoFineFile(t *testing.T) {
+	s, _, next, fine := edited(t)
+	d := s.device()
+	s.ok(d.run(next, never(t)))
+	d.shows(next)
+	if s.sent[fine] != 0 {
+		t.Errorf("sent %v", s.sent)
+	}
+}
+
+func TestADeltaGoesBeforeTheFineFile(t *testing.T) {
+	s, old, next, fine := edited(t)
+	var out file
+	_, err := pack.WriteDelta(t.Context(), &out, s.open(old), s.open(next), pack.DeltaOptions{})
+	s.ok(err)
+	hash := sha256.Sum256(out)
+	s.deltas["delta"] = out
+	next.row.Deltas = append(next.row.Deltas, asset.Delta{From: old.row.Content, URL: "delta", Size: int64(len(out)), Hash: hex.EncodeToString(hash[:])})
+	d := s.device()
+	s.ok(d.run(old, never(t)))
+	s.ok(d.run(next, never(t)))
+	d.shows(next)
+	if s.sent[fine] != 0 || s.sent["delta"] == 0 {
+		t.Errorf("sent %v", s.sent)
+	}
+}
+
+func TestAFineFileThatBreaksOffGoesOnWhereItStopped(t *testing.T) {
+	s, old, next, _ := edited(t)
+	whole := s.device()
+	s.ok(whole.run(old, never(t)))
+	clear(s.sent)
+	s.ok(whole.run(next, never(t)))
+	want := s.total()
+
+	d := s.device()
+	s.ok(d.run(old, never(t)))
+	clear(s.sent)
+	for tries := 0; ; tries++ {
+		s.line = 700
+		err := d.run(next, never(t))
+		if err == nil {
+			break
+		}
+		if tries > 200 {
+			t.Fatal(err)
+		}
+	}
+	s.line = -1
+	d.shows(next)
+	if got := s.total(); got != want {
+		t.Errorf("with a broken line %d bytes came, without %d", got, want)
+	}
+}
+
+func TestUnderAWrongFineFileTheFramesServe(t *testing.T) {
+	s, old, next, fine := edited(t)
+	good := slices.Clone(s.deltas[fine])
+	for name, spoil := range map[string]func() []byte{
+		"gone":      func() []byte { return nil },
+		"cut":       func() []byte { return good[:100] },
+		"no head":   func() []byte { return append(make([]byte, 48), good[48:]...) },
+		"no leaves": func() []byte { return append(slices.Clone(good[:48]), make([]byte, len(good)-48)...) },
+		"no units":  func() []byte { return append(slices.Clone(good[:5000]), make([]byte, len(good)-5000)...) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.t = t
+			if s.deltas[fine] = spoil(); name == "gone" {
+				delete(s.deltas, fine)
+			}
+			d := s.device()
+			s.ok(d.run(old, never(t)))
+			s.ok(d.run(next, func(error) {}))
+			d.shows(next)
+		})
+	}
+}
+
+func TestWhatTheListSaysIsProvedAfterAPowerCut(t *testing.T) {
+	s, old, next, fine := edited(t)
+	d := s.device()
+	s.ok(d.run(old, never(t)))
+	s.line = next.row.IndexSize + 3000
+	if err := d.run(next, never(t)); err == nil {
+		t.Fatal("the line did not break")
+	}
+	s.line = -1
+	row := next.row.Deltas[0]
+	f, err := d.disk.OpenFile(d.base()+".fine-"+row.Hash[:16], 2, 0)
+	s.ok(err)
+	_, err = f.WriteAt(make([]byte, 1500), 0)
+	s.ok(err)
+	s.ok(f.Close())
+	s.ok(d.run(next, never(t)))
+	d.shows(next)
+	if s.sent[fine] > 30<<10 {
+		t.Errorf("sent %v", s.sent)
+	}
+}
+
+func TestPatchesKnowWhatIsLacking(t *testing.T) {
+	p := &patches{}
+	for _, s := range []pack.Span{{Offset: 10, Length: 5}, {Offset: 30, Length: 5}, {Offset: 15, Length: 3}, {Offset: 0, Length: 2}, {Offset: 17, Length: 14}} {
+		p.add(s)
+	}
+	if want := []pack.Span{{Offset: 0, Length: 2}, {Offset: 10, Length: 25}}; !slices.Equal(p.have, want) {
+		t.Errorf("have %v, want %v", p.have, want)
+	}
+	if got, want := p.lacking(pack.Span{Offset: 1, Length: 39}), []pack.Span{{Offset: 2, Length: 8}, {Offset: 35, Length: 5}}; !slices.Equal(got, want) {
+		t.Errorf("lacking %v, want %v", got, want)
+	}
+}
