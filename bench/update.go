@@ -54,7 +54,7 @@ func planUpdate(ctx context.Context, args []string) (_ any, err error) {
 		if err != nil {
 			return nil, err
 		}
-		report, err := publish.Publish(ctx, publish.Options{To: to, App: app, Context: "production", Inputs: []string{name}, Deltas: 1,
+		report, err := publish.Publish(ctx, publish.Options{To: to, App: app, Context: "production", Inputs: []string{name}, Deltas: 1, FineMost: publish.FineMost,
 			Signing: signing, Scratch: dir, Now: now})
 		if err != nil {
 			return nil, err

@@ -12,7 +12,7 @@ func (c *cli) packCommand() *cobra.Command {
 	var opts buildOptions
 	cmd := c.group("pack", "Make asset packs, and look into them",
 		c.packTemplateCommand(), c.packBuildCommand(), c.packEvaluateCommand(), c.packInspectCommand(), c.packVerifyCommand(), c.packExtractCommand(),
-		c.packDeltaCommand(), c.packDiffCommand(), c.packPlanCommand(), c.packLintCommand(), c.packConvertCommand())
+		c.packDeltaCommand(), c.packFineCommand(), c.packDiffCommand(), c.packPlanCommand(), c.packLintCommand(), c.packConvertCommand())
 	cmd.Long = "Make asset packs, and look into them. A pack is one file that holds a tree of files, made so that an\n" +
 		"update costs about what changed; it is also an ordinary .tar.zst. \"larder pack MANIFEST -o OUT\" is short\n" +
 		"for \"larder pack build MANIFEST -o OUT\". None of these commands needs the service or a network."

@@ -70,29 +70,19 @@ func (c *cli) delta(cmd *cobra.Command, oldName, newName string, out output) (er
 	return nil
 }
 
-// writeDelta makes the delta beside the others of this system, for its head is
-// written last, and copies it.
+// writeDelta makes the delta and copies it.
 func (c *cli) writeDelta(ctx context.Context, w io.Writer, old, now *pack.Archive, sum *pack.DeltaSummary) error {
-	scratch, err := os.CreateTemp("", "larder-delta-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		_ = scratch.Close() // what it held has been copied
-		_ = os.Remove(scratch.Name())
-	}()
-	g := c.gauge("delta", old.Totals().InstalledSize)
-	defer g.end()
-	shown := int64(0)
-	*sum, err = pack.WriteDelta(ctx, scratch, old, now, pack.DeltaOptions{Progress: func(done, total int64) {
-		at := int64(float64(done) / float64(max(total, 1)) * float64(old.Totals().InstalledSize))
-		g.add(int(at - shown))
-		shown = at
-	}})
-	if err == nil {
-		_, err = io.Copy(w, io.NewSectionReader(scratch, 0, sum.Size))
-	}
-	return err
+	return viaScratch(w, func(scratch *os.File) (size int64, err error) {
+		g := c.gauge("delta", old.Totals().InstalledSize)
+		defer g.end()
+		shown := int64(0)
+		*sum, err = pack.WriteDelta(ctx, scratch, old, now, pack.DeltaOptions{Progress: func(done, total int64) {
+			at := int64(float64(done) / float64(max(total, 1)) * float64(old.Totals().InstalledSize))
+			g.add(int(at - shown))
+			shown = at
+		}})
+		return sum.Size, err
+	})
 }
 
 // openedDelta is an open delta with the file it is in.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,14 +13,17 @@ import (
 )
 
 func (c *cli) packPlanCommand() *cobra.Command {
-	var with string
+	var with, fine string
 	cmd := &cobra.Command{
 		Use: "plan NEW [OLD...]", Short: "Tell what a device with these packs must fetch and write for a new one", Args: takes(1, 1<<10),
 		Long: "Tell what a device that has all the packs OLD installed must fetch and write for the pack NEW. Files of any of them\n" +
 			"serve as old bytes. Without OLD it is a first installation. Indexes alone are enough.",
-		RunE: func(cmd *cobra.Command, args []string) error { return c.plan(cmd.Context(), args[0], args[1:], with) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.plan(cmd.Context(), args[0], args[1:], with, fine)
+		},
 	}
 	cmd.Flags().StringVar(&with, "delta", "", "a delta to NEW from one of OLD, in `FILE`")
+	cmd.Flags().StringVar(&fine, "fine", "", "the fine file of NEW, in `FILE`; OLD are whole packs then")
 	return withExits(c.printsJSON(cmd, "print the figures as JSON"), exitData, exitNotFound)
 }
 
@@ -32,7 +36,7 @@ type planned struct {
 	pack.Figures
 }
 
-func (c *cli) plan(ctx context.Context, name string, olds []string, with string) (err error) {
+func (c *cli) plan(ctx context.Context, name string, olds []string, with, fine string) (err error) {
 	target, err := openPack(name)
 	if err != nil {
 		return err
@@ -57,6 +61,14 @@ func (c *cli) plan(ctx context.Context, name string, olds []string, with string)
 		defer d.file.Close()
 		opts.Deltas, head = []*pack.Delta{d.Delta}, d.Head()
 	}
+	if fine != "" {
+		f, closeFile, openErr := openFine(fine)
+		if openErr != nil {
+			return openErr
+		}
+		defer func() { err = errors.Join(err, closeFile()) }()
+		opts.Fine = f
+	}
 	plan, err := pack.NewPlan(ctx, target.Archive, installed, opts)
 	if err != nil {
 		return named(name, err)
@@ -67,7 +79,7 @@ func (c *cli) plan(ctx context.Context, name string, olds []string, with string)
 	}
 	var t table
 	t.add("pack", fmt.Sprintf("%s, %s", name, policy.Bytes(size)))
-	for _, row := range append(figures(plan.Figures(), size), deltaFigures(plan.Figures(), d)...) {
+	for _, row := range slices.Concat(figures(plan.Figures(), size), deltaFigures(plan.Figures(), d), fineFigures(plan.Figures(), fine)) {
 		t.add(row[0], row[1])
 	}
 	for _, line := range t.lines("") {

@@ -79,6 +79,7 @@ func (c *cli) publishCommand() *cobra.Command {
 	var remove []string
 	var fits asset.AppVersions
 	var refresh bool
+	var fine int64
 	var host string
 	var level int
 	cmd := &cobra.Command{
@@ -120,6 +121,10 @@ func (c *cli) publishCommand() *cobra.Command {
 			if o.Deltas < 0 {
 				return wrongUse(cmd, "--deltas is less than 0")
 			}
+			if fine < 0 || fine > 1<<20 {
+				return wrongUse(cmd, "--fine is not between 0 and 1048576")
+			}
+			o.FineMost = fine << 20
 			if len(args) == 0 && len(remove) == 0 && !refresh && !o.DryRun {
 				return wrongUse(cmd, "nothing to publish is named")
 			}
@@ -145,6 +150,7 @@ func (c *cli) publishCommand() *cobra.Command {
 	f.StringVar(&o.PrimaryLanguage, "primary-language", "", "the app's `LANGUAGE` of last resort")
 	zstdFlag(cmd, &level)
 	f.IntVar(&o.Deltas, "deltas", 3, "make deltas from the newest `N` live versions of a pack, so that updates cost less; 0 makes none")
+	f.Int64Var(&fine, "fine", publish.FineMost>>20, "make fine files of packs that install up to `MIB`, for devices that have other versions; 0 makes none")
 	f.BoolVar(&refresh, "refresh", false, "sign the time again, and what is past half its life")
 	f.BoolVar(&o.DryRun, "dry-run", false, "tell what would be done and what updates would cost, and do nothing")
 	return withExits(c.printsJSON(cmd, "print what was done as JSON"), exitData, exitNotFound)

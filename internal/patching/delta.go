@@ -21,6 +21,16 @@ func Without(ctx context.Context, old, now *pack.Archive) (fetched int64, f pack
 	return f.Download + now.Totals().IndexSize, f, err
 }
 
+// Refined is Without, where the new version has a fine file.
+func Refined(ctx context.Context, old, now *pack.Archive, fine *pack.Fine) (fetched int64, f pack.Figures, err error) {
+	plan, err := pack.NewPlan(ctx, now, []pack.Installed{{Archive: old, Dir: "old"}}, pack.PlanOptions{Fine: fine})
+	if err != nil {
+		return 0, f, err
+	}
+	f = plan.Figures()
+	return f.Leaves + f.Download + now.Totals().IndexSize, f, nil
+}
+
 // With is what the device fetches when it takes a delta of that size: the whole of it, and what it
 // does not make.
 func With(ctx context.Context, old, now *pack.Archive, d *pack.Delta, size int64) (fetched int64, err error) {

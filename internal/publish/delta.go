@@ -18,10 +18,10 @@ import (
 	"larder/pack"
 )
 
-// made is a delta that was made for this publication.
+// made is a delta or fine file that was made for this publication.
 type made struct {
 	row  asset.Delta
-	from int64 // version
+	what string // for people
 	file *os.File
 }
 
@@ -30,6 +30,9 @@ type made struct {
 func (p *publication) updates(ctx context.Context, in *input, row *Row) error {
 	if row.Action == Unchanged {
 		return nil
+	}
+	if err := p.refine(ctx, in); err != nil {
+		return err
 	}
 	for n, live := range p.bases(in.row) {
 		wanted := n < p.Deltas && !p.DryRun
@@ -90,6 +93,12 @@ func (p *publication) update(ctx context.Context, in *input, live asset.Pack, wa
 	if err != nil {
 		return nil, "", err
 	}
+	frames := cost
+	if in.fine != nil && f.Download >= pack.LeastFine {
+		if cost, f, err = patching.Refined(ctx, old, in.archive, in.fine); err != nil {
+			return nil, "", err
+		}
+	}
 	u = &Update{From: live.Version, Download: cost, Without: cost, Write: f.Write, Reused: f.Reused + f.Kept}
 	if known := slices.IndexFunc(in.row.Deltas, func(d asset.Delta) bool { return d.From == live.Content }); known >= 0 {
 		u.Delta = in.row.Deltas[known].Size
@@ -99,7 +108,7 @@ func (p *publication) update(ctx context.Context, in *input, live asset.Pack, wa
 	switch {
 	case !wanted:
 		return u, "", nil
-	case p.DeltaMost > 0 && u.Without > p.DeltaMost:
+	case p.DeltaMost > 0 && frames > p.DeltaMost:
 		return u, "it would take long to make one", nil
 	}
 	d, cost, err := p.make(ctx, in, live, old)
@@ -130,18 +139,9 @@ func (p *publication) make(ctx context.Context, in *input, live asset.Pack, old 
 			_ = f.Close() // the scratch directory goes, and it with that
 		}
 	}()
-	o := pack.DeltaOptions{}
-	if p.Events.Patching != nil {
-		advance, end := p.Events.Patching(fmt.Sprintf("%s from version %d", in.name, live.Version), in.size)
-		defer end()
-		shown := int64(0)
-		o.Progress = func(done, total int64) {
-			at := int64(float64(done) / float64(max(total, 1)) * float64(in.size))
-			advance(int(at - shown))
-			shown = at
-		}
-	}
-	sum, err := pack.WriteDelta(ctx, f, old, in.archive, o)
+	progress, end := p.patching(in, fmt.Sprintf("%s from version %d", in.name, live.Version))
+	defer end()
+	sum, err := pack.WriteDelta(ctx, f, old, in.archive, pack.DeltaOptions{Progress: progress})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -152,12 +152,31 @@ func (p *publication) make(ctx context.Context, in *input, live asset.Pack, old 
 	if cost, err = patching.With(ctx, old, in.archive, d, sum.Size); err != nil {
 		return nil, 0, err
 	}
+	m, err := newMade(f, sum.Size, live.Content, fmt.Sprintf("delta from version %d", live.Version))
+	return m, cost, err
+}
+
+func newMade(f *os.File, size int64, from, what string) (*made, error) {
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(f, 0, sum.Size)); err != nil {
-		return nil, 0, told(f.Name(), err)
+	if _, err := io.Copy(h, io.NewSectionReader(f, 0, size)); err != nil {
+		return nil, told(f.Name(), err)
 	}
 	hash := hex.EncodeToString(h.Sum(nil))
-	return &made{row: asset.Delta{From: live.Content, URL: site.BlobURL(hash), Size: sum.Size, Hash: hash}, from: live.Version, file: f}, cost, nil
+	return &made{row: asset.Delta{From: from, URL: site.BlobURL(hash), Size: size, Hash: hash}, what: what, file: f}, nil
+}
+
+// patching gives what is to be told of a delta or fine file being made.
+func (p *publication) patching(in *input, name string) (progress func(done, total int64), end func()) {
+	if p.Events.Patching == nil {
+		return nil, func() {}
+	}
+	advance, end := p.Events.Patching(name, in.size)
+	shown := int64(0)
+	return func(done, total int64) {
+		at := int64(float64(done) / float64(max(total, 1)) * float64(in.size))
+		advance(int(at - shown))
+		shown = at
+	}, end
 }
 
 // DeltaSuffix ends the names of deltas in the scratch directory.

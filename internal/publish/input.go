@@ -24,7 +24,8 @@ type input struct {
 	hash    string // SHA-256 of the archive
 	archive *pack.Archive
 	row     asset.Pack
-	deltas  []*made // for the store
+	deltas  []*made    // for the store
+	fine    *pack.Fine // made for this publication; nil for none
 }
 
 func (p *publication) close() {

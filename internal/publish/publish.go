@@ -38,6 +38,9 @@ type Options struct {
 	// DeltaMost makes a delta only where without it a device would fetch at most so
 	// many bytes, for one takes seconds per megabyte; 0 bounds nothing.
 	DeltaMost int64
+	// FineMost makes a fine file of each new version that installs at most so many bytes, from which
+	// devices come that have a version without a delta; 0 makes none. It takes a second per megabyte.
+	FineMost int64
 	// Compress as in pack.BuildOptions, for the packs that are built; nil is the built-in encoder.
 	Compress func(ctx context.Context, raw []byte) ([]byte, error)
 	// Signing is nil for a site without signatures.

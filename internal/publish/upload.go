@@ -3,7 +3,6 @@ package publish
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 
@@ -24,7 +23,7 @@ func (p *publication) parcels() (all []parcel) {
 	for _, in := range p.inputs {
 		all = append(all, parcel{in.name, in.file, in.size, in.hash})
 		for _, d := range in.deltas {
-			all = append(all, parcel{fmt.Sprintf("%s, delta from version %d", in.name, d.from), d.file, d.row.Size, d.row.Hash})
+			all = append(all, parcel{in.name + ", " + d.what, d.file, d.row.Size, d.row.Hash})
 		}
 	}
 	return all

@@ -47,6 +47,9 @@ type stock struct {
 // quickDelta is the most that an update may cost for a delta to be made: some seconds.
 const quickDelta = 1 << 20
 
+// quickFine is the most that a pack may install for a fine file to be made: some seconds too.
+const quickFine = 8 << 20
+
 // kept is how many manifests the blobs are kept of: devices may be fetching them still.
 const kept = 3
 
@@ -58,7 +61,7 @@ func (s *stock) refresh(ctx context.Context, now bool) (changed bool, err error)
 		return false, err
 	}
 	o := publish.Options{To: publish.Folder{Dir: s.site.Dir, Disk: fsx.OS()}, App: anyApp, Context: current, Scratch: s.scratch, Now: time.Now(), Events: s.building,
-		Deltas: 1, DeltaMost: quickDelta}
+		Deltas: 1, DeltaMost: quickDelta, FineMost: quickFine}
 	next, seen, settled := map[asset.PackID]source{}, map[string]print{}, true
 	for _, src := range found {
 		seen[src.file] = src.print

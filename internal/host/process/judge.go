@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"larder/asset"
+	"larder/internal/fsx"
 	"larder/internal/host/catalog"
 	"larder/internal/packing"
 	"larder/internal/patching"
@@ -169,7 +170,17 @@ func (w *Worker) deltas(ctx context.Context, j catalog.Job, f *os.File, u *uploa
 			return err
 		}
 	}
-	return nil
+	if len(done) == 1 || !publish.WorthFine(target, publish.FineMost) {
+		return nil
+	}
+	d, err := w.refine(limited, v.Offer.Content, target)
+	switch {
+	case limited.Err() != nil && ctx.Err() == nil:
+		return nil // the next version's will be in time
+	case err != nil:
+		return err
+	}
+	return w.placeDelta(ctx, j, v.ID, d)
 }
 
 // live lists the versions of a pack that devices may have.
@@ -210,23 +221,39 @@ func (w *Worker) delta(ctx context.Context, base catalog.Version, target *pack.A
 	if err != nil {
 		return d, false, err
 	}
+	d, err = w.scratch(base.Offer.Content, func(out fsx.File) (int64, error) {
+		sum, err := pack.WriteDelta(ctx, out, from, target, pack.DeltaOptions{})
+		if err == nil {
+			spares, err = worth(ctx, from, target, out, sum.Size)
+		}
+		return sum.Size, err
+	})
+	return d, spares, err
+}
+
+// refine makes the fine file in the scratch directory: among the deltas it is the one from the
+// version itself.
+func (w *Worker) refine(ctx context.Context, content string, target *pack.Archive) (catalog.Delta, error) {
+	return w.scratch(content, func(out fsx.File) (int64, error) {
+		sum, err := pack.WriteFine(ctx, out, target, pack.FineOptions{})
+		return sum.Size, err
+	})
+}
+
+func (w *Worker) scratch(base string, write func(fsx.File) (size int64, err error)) (d catalog.Delta, err error) {
 	out, err := w.Disk.OpenFile(filepath.Join(w.Scratch, scratchDelta), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
-		return d, false, err
+		return d, err
 	}
-	sum, err := pack.WriteDelta(ctx, out, from, target, pack.DeltaOptions{})
-	if err == nil {
-		spares, err = worth(ctx, from, target, out, sum.Size)
-	}
-	if err == nil {
+	d.Base = base
+	if d.Size, err = write(out); err == nil {
 		err = out.Sync()
 	}
 	if err = errors.Join(err, out.Close()); err != nil {
-		return d, false, err
+		return d, err
 	}
-	d = catalog.Delta{Base: base.Offer.Content, Size: sum.Size}
 	d.Blob, err = hashOf(filepath.Join(w.Scratch, scratchDelta))
-	return d, spares, err
+	return d, err
 }
 
 // worth reports whether the delta in a file is worth keeping, by the rule of every publisher.
