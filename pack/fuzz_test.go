@@ -3,7 +3,10 @@ package pack
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"testing"
+
+	"larder/asset"
 )
 
 func FuzzOpen(f *testing.F) {
@@ -87,6 +90,42 @@ func FuzzExtract(f *testing.F) {
 		entries, err := os.ReadDir(outside.Name())
 		if err != nil || len(entries) != 1 || entries[0].Name() != "in" {
 			t.Errorf("outside lie %v, %v", entries, err)
+		}
+	})
+}
+
+// FuzzFine gives a fine file other bytes from a place on: the update is what it should be, or the file
+// is refused.
+func FuzzFine(f *testing.F) {
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		return b
+	}
+	was, b, fine := read("delta/base.assetpack"), read("delta/target.assetpack"), read("fine/target.fine")
+	f.Add(uint16(0), fine[:100])
+	f.Add(uint16(60), []byte{0xFF, 0xFF, 0xFF})
+	f.Add(uint16(3000), []byte{1})
+	f.Fuzz(func(t *testing.T, at uint16, other []byte) {
+		bad := bytes.Clone(fine)
+		copy(bad[int(at)%len(bad):], other)
+		root := tempRoot(t)
+		olds := []Installed{{Archive: open(t, was), Dir: "old"}}
+		if err := olds[0].Archive.Extract(t.Context(), subRoot(t, root, "old")); err != nil {
+			t.Fatal(err)
+		}
+		p, err := NewPlan(t.Context(), open(t, b), olds, PlanOptions{Fine: NewFine(AtHand(bytes.NewReader(bad)), int64(len(bad))), Root: root})
+		if err != nil {
+			wantCode(t, err, asset.CodeHashMismatch, asset.CodeSizeMismatch, asset.CodeDoesNotFit)
+			return
+		}
+		if _, err := p.Apply(t.Context(), root, "new", FetchFrom(bytes.NewReader(b))); err != nil {
+			t.Fatal(err)
+		}
+		if bad, err := open(t, b).VerifyTree(t.Context(), subRoot(t, root, "new")); err != nil || len(bad) > 0 {
+			t.Errorf("%v, %v", bad, err)
 		}
 	})
 }

@@ -1,12 +1,17 @@
 package stock
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"larder/asset"
@@ -183,5 +188,67 @@ func TestPatchesKnowWhatIsLacking(t *testing.T) {
 	}
 	if got, want := p.lacking(pack.Span{Offset: 1, Length: 39}), []pack.Span{{Offset: 2, Length: 8}, {Offset: 35, Length: 5}}; !slices.Equal(got, want) {
 		t.Errorf("lacking %v, want %v", got, want)
+	}
+}
+
+// crowd answers several requests at once, and breaks off some.
+type crowd struct {
+	net
+	b      []byte
+	breaks bool
+	sent   atomic.Int64
+}
+
+func (c *crowd) Requests() int { return 5 }
+
+func (c *crowd) Delta(_ context.Context, _ asset.Delta, offset, length int64) (io.ReadCloser, error) {
+	n := length
+	if c.breaks {
+		n = length * 2 / 3
+	}
+	c.sent.Add(n)
+	return io.NopCloser(bytes.NewReader(c.b[offset : offset+n])), nil
+}
+
+func TestSeveralRequestsFillOneFile(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	c := &crowd{b: []byte(noise(r, 300<<10)), breaks: true}
+	var spans []pack.Span
+	want := int64(0)
+	for at := int64(0); at < 280<<10; at += 7000 {
+		spans = append(spans, pack.Span{Offset: at, Length: 3000})
+		want += 3000
+	}
+	row := asset.Delta{Size: int64(len(c.b)), Hash: strings.Repeat("0", 64)}
+	j := &Job{Base: filepath.Join(t.TempDir(), "one"), FS: fsx.OS(), Net: c}
+	open := func() *patches {
+		p, err := j.openPatches(j.fineFile(row), row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	p := open()
+	if err := p.Have(t.Context(), spans); err == nil || p.failed() == nil {
+		t.Error("nobody told that the lines broke")
+	}
+	p.close()
+	c.breaks = false
+	p = open()
+	defer p.close()
+	if err := p.Have(t.Context(), spans); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range spans {
+		b := make([]byte, s.Length)
+		if _, err := p.ReadAt(b, s.Offset); err != nil || !bytes.Equal(b, c.b[s.Offset:s.Offset+s.Length]) {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	if c.sent.Load() != want {
+		t.Errorf("%d bytes were sent for %d", c.sent.Load(), want)
+	}
+	if err := p.Have(t.Context(), []pack.Span{{Offset: row.Size - 5, Length: 6}}); err == nil {
+		t.Error("there is nothing beyond the end")
 	}
 }
