@@ -325,3 +325,15 @@ func TestStatesOfReleasesChangeOnlyAsTheyMay(t *testing.T) {
 		}
 	}
 }
+
+func TestALargerPackHasAFineFileToo(t *testing.T) {
+	w := newWorld(t)
+	app := w.newApp(bundle)
+	p := w.newPack(app, "level")
+	large := noise(300 << 10)
+	w.publish(p, level(t, large+"one"))
+	w.publish(p, level(t, large+"two"))
+	if got := w.offered("internal"); got != "level 2 with 2 deltas" {
+		t.Errorf("internal testers are offered %q", got)
+	}
+}
