@@ -15,10 +15,6 @@ import (
 // A fine file is listed among the deltas, as the one from the pack's own content: who has that needs
 // no delta, so that readers which do not know of it pass it over.
 
-// leastFine is what the frames have to cost for a fine file to be asked for: its leaves, the
-// requests and the look through what is installed are not worth less.
-const leastFine = 64 << 10
-
 // fine is the fine file of the pack, as far as it has come.
 type fine struct {
 	*pack.Fine
