@@ -7,7 +7,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -30,11 +32,17 @@ func servingCommand(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // freeport: $SERVE is the URL of a port of this machine that nobody has.
+// It is below those that systems give to whoever asks for any, so that no other test is given it meanwhile.
 func freePortCommand(ts *testscript.TestScript, _ bool, _ []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	defer l.Close()
-	ts.Setenv("SERVE", "http://"+l.Addr().String())
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+rand.N(12_000)))
+		if err == nil {
+			ts.Setenv("SERVE", "http://"+l.Addr().String())
+			ts.Check(l.Close())
+			return
+		}
+	}
+	ts.Fatalf("no port is free")
 }
 
 // hosting ARGS...: run "larder host" beside the script, at $SERVE.
