@@ -2,6 +2,7 @@ package delta
 
 import (
 	"bytes"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -103,6 +104,11 @@ func TestCutBlocksAreRefused(t *testing.T) {
 // the block and the old payload.
 func FuzzDecode(f *testing.F) {
 	old, block, pieces := sample()
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		was, is := library(60, 100, 1, fields[name])
+		pieces = append(pieces, Piece{Addr: int64(len(block)), Len: len(is), Hint: int64(len(old))})
+		old, block = append(old, was...), append(block, is...)
+	}
 	f.Add(coded(f, old, block, pieces))
 	f.Add(coded(f, nil, block, pieces))
 	f.Add([]byte("\x00\x00\x00\x80\x00\x00\x00\x00"))
