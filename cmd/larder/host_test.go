@@ -90,7 +90,10 @@ func TestAHostSpeaksHTTPSWithTheCertificateThatItWasGiven(t *testing.T) {
 func TestAHostGetsACertificateByACMEAndKeepsIt(t *testing.T) {
 	var o hostOptions
 	o.dir, o.acme = t.TempDir(), true
-	port := freePort(t)
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
 	authority := pebbletest.Start(t, port)
 	o.listen, o.url = fmt.Sprint("127.0.0.1:", port), "https://packs.example.test"
 	o.from.Directory, o.from.Roots = authority.Directory, authority.CA
@@ -132,16 +135,6 @@ func TestAHostGetsACertificateByACMEAndKeepsIt(t *testing.T) {
 }
 
 var discarded = slog.New(slog.DiscardHandler)
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
 
 func TestAHostBehindAProxyIsNamedByItsURL(t *testing.T) {
 	l, base, err := hostOptions{listen: "127.0.0.1:0", url: "https://packs.example.org/"}.open(t.Context(), discarded)

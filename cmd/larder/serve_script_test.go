@@ -32,17 +32,23 @@ func servingCommand(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // freeport: $SERVE is the URL of a port of this machine that nobody has.
-// It is below those that systems give to whoever asks for any, so that no other test is given it meanwhile.
 func freePortCommand(ts *testscript.TestScript, _ bool, _ []string) {
+	port, err := freePort()
+	ts.Check(err)
+	ts.Setenv("SERVE", fmt.Sprint("http://127.0.0.1:", port))
+}
+
+// freePort is a port of this machine that nobody has. It is below those that systems give to
+// whoever asks for any, so that no other test is given it meanwhile.
+func freePort() (port int, err error) {
 	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 20_000+rand.N(12_000)))
+		port = 20_000 + rand.N(12_000)
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
 		if err == nil {
-			ts.Setenv("SERVE", "http://"+l.Addr().String())
-			ts.Check(l.Close())
-			return
+			return port, l.Close()
 		}
 	}
-	ts.Fatalf("no port is free")
+	return 0, errors.New("no port is free")
 }
 
 // hosting ARGS...: run "larder host" beside the script, at $SERVE.
