@@ -136,9 +136,15 @@ func TestAReplacedFileIsNeverMissingForOthers(t *testing.T) {
 
 func TestUseFromManyGoroutinesAcrossACut(t *testing.T) {
 	w := newWorld(t)
-	w.CrashAt(400, crash.Keep{})
+	names := []string{"a", "b", "c", "d"}
+	for _, name := range names { // not every goroutine need have its turn before the cut
+		if err := fsx.WriteFile(w, w.at(name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.CrashAt(w.Steps()+400, crash.Keep{})
 	var wg sync.WaitGroup
-	for _, name := range []string{"a", "b", "c", "d"} {
+	for _, name := range names {
 		wg.Go(func() {
 			for {
 				if err := fsx.WriteFile(w, w.at(name), []byte(name), 0o600); err != nil {
@@ -152,7 +158,7 @@ func TestUseFromManyGoroutinesAcrossACut(t *testing.T) {
 	}
 	wg.Wait()
 	got := tree(t, w.root)
-	for _, name := range []string{"a", "b", "c", "d"} {
+	for _, name := range names {
 		if text, ok := got[name]; !ok || text != name {
 			t.Errorf("%s holds %q, present %v, after many durable writes", name, text, ok)
 		}
