@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"larder/asset"
@@ -18,28 +19,31 @@ import (
 // batch is how many results one look into the queue takes along.
 const batch = 64
 
-// Deliver hands results of the given states that are due to the extension, in one
-// session, until none is due. A result that the extension fails on is due again later, five
+// Deliver hands results that are due to the extension, in one session, until none is due. states
+// tells before each which are for the extension: a delegate that has come meanwhile gets the rest. A result that the extension fails on is due again later, five
 // times at most, and is then held for the app; when the extension dies, the rest
 // waits for the next call. Without an extension all are held for the app.
-func (c *Courier) Deliver(ctx context.Context, app *apps.App, states []asset.DownloadState) error {
-	due, err := c.due(ctx, app.ID(), states)
+func (c *Courier) Deliver(ctx context.Context, app *apps.App, states func() []asset.DownloadState) error {
+	due, err := c.due(ctx, app.ID(), states())
 	if err != nil || len(due) == 0 {
 		return err
 	}
 	if app.Bundle.Extension == nil {
-		return c.holdAll(ctx, app.ID(), due, states)
+		return c.holdAll(ctx, app.ID(), due, states())
 	}
 	began := false
 	err = c.session(ctx, app, false, func(p Extension) error {
 		began = true
 		for len(due) > 0 {
 			for _, e := range due {
+				if !slices.Contains(states(), e.State) {
+					continue
+				}
 				if err := c.hand(ctx, p, app, &e); err != nil {
 					return err
 				}
 			}
-			if due, err = c.due(ctx, app.ID(), states); err != nil {
+			if due, err = c.due(ctx, app.ID(), states()); err != nil {
 				return err
 			}
 		}

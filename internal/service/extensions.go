@@ -126,7 +126,7 @@ func (s *Service) deliver(ctx context.Context, app *apps.App) (time.Time, error)
 		return at, nil
 	}
 	s.session(app, func(ctx context.Context) {
-		err := s.courier.Deliver(ctx, app, states)
+		err := s.courier.Deliver(ctx, app, func() []asset.DownloadState { return s.forExtension(app.ID()) })
 		if err != nil && ctx.Err() == nil {
 			s.config.Log.Warn("handing over results failed; they are kept and offered again", "app", app.ID(), "error", err)
 		}
