@@ -52,7 +52,7 @@ func serveForReal(dir string) int {
 // manifest is what the test apps' extension reads: what to fetch, and how to misbehave.
 type manifest struct {
 	Downloads []asset.Download
-	Behave    string // crash, hang, refuse (finished files), repeat, reschedule
+	Behave    string // crash, hang, refuse (finished files), repeat, reschedule, linger (over the failure of "bad", from a file "busy" to a file "go")
 	Many      int    // that many downloads more, all alike but for the identifier
 	Flood     int64  // that many bytes on standard output first
 	Say       string // is written so many Times to standard output, and the extension leaves
@@ -130,7 +130,16 @@ func (loader) BackgroundDownloadFailed(ctx context.Context, d asset.Download, ca
 	if err := os.WriteFile(d.Identifier+".failed", []byte(cause.Error()), 0o600); err != nil {
 		return err
 	}
-	if behave, _ := os.ReadFile("behave"); string(behave) == "reschedule" && d.Essential {
+	behave, _ := os.ReadFile("behave")
+	if string(behave) == "linger" && d.Identifier == "bad" {
+		if err := os.WriteFile("busy", nil, 0o600); err != nil {
+			return err
+		}
+		for _, err := os.Stat("go"); err != nil && ctx.Err() == nil; _, err = os.Stat("go") {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	if string(behave) == "reschedule" && d.Essential {
 		d.Essential = false
 		return s.ScheduleDownload(ctx, d)
 	}

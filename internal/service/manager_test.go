@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -107,6 +108,45 @@ func TestWhatADelegateLeavesGoesToTheExtension(t *testing.T) {
 		return find(st, "x").State == asset.StateFinished && find(st, "x").FilePath == ""
 	})
 	w.holds(id, "x", 1000)
+}
+
+func TestADelegateThatComesWhileTheExtensionIsAtWorkKeepsItsFile(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	id, m := w.manager("linger")
+	container := w.dirs.Container("group.org.example.game")
+	exists := func(name string) func(asset.AppStatus) bool {
+		return func(asset.AppStatus) bool {
+			_, err := os.Stat(filepath.Join(container, name))
+			return err == nil
+		}
+	}
+	m.Schedule(t.Context(), w.put("bad", 1000, false, "status=404:*"))
+	w.until(id, "the extension is at work", exists("busy"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	finished := make(chan string)
+	kept := make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		done <- m.SetDelegate(ctx, client.Delegate{Finished: func(_ asset.Download, path string) { finished <- path; <-kept }})
+	}()
+	w.until(id, "the delegate listens", func(asset.AppStatus) bool { return !slices.Contains(w.service.forExtension(id), asset.StateFinished) })
+	m.Schedule(t.Context(), w.put("x", 1000, false, ""))
+	path := <-finished
+	m.Schedule(t.Context(), w.put("bad2", 1000, false, "status=404:*"))
+	if err := os.WriteFile(filepath.Join(container, "go"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.until(id, "the extension got the next result that is its own", exists("bad2.failed"))
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the delegate has the file still, and it is gone: %v", err)
+	}
+	close(kept)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }
 
 func TestDelegateHandlesOnlyWhatItNames(t *testing.T) {
