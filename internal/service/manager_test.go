@@ -115,32 +115,37 @@ func TestADelegateThatComesWhileTheExtensionIsAtWorkKeepsItsFile(t *testing.T) {
 	w.start()
 	id, m := w.manager("linger")
 	container := w.dirs.Container("group.org.example.game")
-	exists := func(name string) func(asset.AppStatus) bool {
-		return func(asset.AppStatus) bool {
-			_, err := os.Stat(filepath.Join(container, name))
-			return err == nil
+	exists := func(name string) bool {
+		_, err := os.Stat(filepath.Join(container, name))
+		return err == nil
+	}
+	await := func(what string, ok func() bool) { // what no event tells of
+		t.Helper()
+		for end := time.Now().Add(15 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("never: " + what)
+			}
 		}
 	}
 	m.Schedule(t.Context(), w.put("bad", 1000, false, "status=404:*"))
-	w.until(id, "the extension is at work", exists("busy"))
+	await("the extension is at work", func() bool { return exists("busy") })
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	finished := make(chan string)
-	kept := make(chan struct{})
-	done := make(chan error, 1)
+	finished, kept, done := make(chan string, 1), make(chan struct{}), make(chan error, 1)
 	go func() {
 		done <- m.SetDelegate(ctx, client.Delegate{Finished: func(_ asset.Download, path string) { finished <- path; <-kept }})
 	}()
-	w.until(id, "the delegate listens", func(asset.AppStatus) bool { return !slices.Contains(w.service.forExtension(id), asset.StateFinished) })
+	await("the delegate listens", func() bool { return !slices.Contains(w.service.forExtension(id), asset.StateFinished) })
 	m.Schedule(t.Context(), w.put("x", 1000, false, ""))
 	path := <-finished
 	m.Schedule(t.Context(), w.put("bad2", 1000, false, "status=404:*"))
+	w.until(id, "a failure is there", func(st asset.AppStatus) bool { return find(st, "bad2").State == asset.StateFailed })
 	if err := os.WriteFile(filepath.Join(container, "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.until(id, "the extension got the next result that is its own", exists("bad2.failed"))
+	await("the extension got the next result that is its own", func() bool { return exists("bad2.failed") })
 	if _, err := os.Stat(path); err != nil {
-		t.Errorf("the delegate has the file still, and it is gone: %v", err)
+		t.Errorf("the delegate is not done with its file, and it is gone: %v", err)
 	}
 	close(kept)
 	cancel()
