@@ -20,9 +20,10 @@ import (
 const batch = 64
 
 // Deliver hands results that are due to the extension, in one session, until none is due. states
-// tells before each which are for the extension: a delegate that has come meanwhile gets the rest. A result that the extension fails on is due again later, five
-// times at most, and is then held for the app; when the extension dies, the rest
-// waits for the next call. Without an extension all are held for the app.
+// tells before each which are for the extension: a delegate that has come meanwhile gets the rest. A
+// result that the extension fails on is due again later, five times at most, and is then held for the
+// app; when the extension dies, the rest waits for the next call. Without an extension all are
+// held for the app.
 func (c *Courier) Deliver(ctx context.Context, app *apps.App, states func() []asset.DownloadState) error {
 	due, err := c.due(ctx, app.ID(), states())
 	if err != nil || len(due) == 0 {

@@ -359,9 +359,10 @@ func TestAReceiverThatNeverAnswersWellIsGivenUpAndForgotten(t *testing.T) {
 	}
 }
 
-func TestASlowReceiverHoldsNoReleaseUp(t *testing.T) {
-	w := newWorld(t, thisMachine)
-	let, asked := make(chan struct{}), make(chan struct{}, 100)
+// neverAnswers is a receiver that takes what is sent, and says nothing until the test ends.
+func neverAnswers(t *testing.T) (url string, asked chan struct{}) {
+	let := make(chan struct{})
+	asked = make(chan struct{}, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		asked <- struct{}{}
 		select {
@@ -369,10 +370,15 @@ func TestASlowReceiverHoldsNoReleaseUp(t *testing.T) {
 		case <-r.Context().Done():
 		}
 	}))
-	defer server.Close()
-	defer close(let)
+	t.Cleanup(func() { close(let); server.Close() })
+	return server.URL, asked
+}
+
+func TestASlowReceiverHoldsNoReleaseUp(t *testing.T) {
+	w := newWorld(t, thisMachine)
+	url, asked := neverAnswers(t)
 	app := w.newApp(bundle)
-	hook := str(w.must("POST", "/larder/v1/webhooks", newHook(app, server.URL, nil)), "id")
+	hook := str(w.must("POST", "/larder/v1/webhooks", newHook(app, url, nil)), "id")
 	for range 10 {
 		w.must("POST", "/larder/v1/webhookPings", entity("webhookPings", "", nil, "webhook", "webhooks", hook))
 	}
@@ -415,19 +421,10 @@ func TestAVersionInTheMakingHoldsNoReleaseOfAnotherAppUp(t *testing.T) {
 }
 
 func TestAHostThatEndsDoesNotWaitForReceivers(t *testing.T) {
-	let, asked := make(chan struct{}), make(chan struct{}, 10)
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		asked <- struct{}{}
-		select {
-		case <-let:
-		case <-r.Context().Done():
-		}
-	}))
-	defer server.Close()
-	defer close(let)
+	url, asked := neverAnswers(t)
 	var now atomic.Int64
 	now.Store(1_800_000_000_000)
-	d := pinged(t, filepath.Join(t.TempDir(), "host"), server.URL, &now)
+	d := pinged(t, filepath.Join(t.TempDir(), "host"), url, &now)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- d.Run(ctx, nil) }()
