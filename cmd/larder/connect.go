@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"time"
 
 	"larder/asset"
 	"larder/internal/dirs"
@@ -31,9 +32,14 @@ func (c *cli) service(ctx context.Context) (*localapi.Client, error) {
 	return localapi.NewClient(d), nil
 }
 
-// hello asks who listens, and refuses a service of another API.
+// hello asks who listens, and refuses a service of another API. One that ends while it is asked is
+// asked again, until another is there, or none.
 func hello(ctx context.Context, d dirs.Dirs) (localapi.Hello, error) {
 	h, err := localapi.NewClient(d).Hello(ctx)
+	for n := 1; n <= reconnects && asset.CodeOf(err) == asset.CodeConnectionInvalid && !errors.Is(err, localapi.ErrNoService); n++ {
+		pause(ctx, time.Duration(n)*50*time.Millisecond)
+		h, err = localapi.NewClient(d).Hello(ctx)
+	}
 	if err == nil && (h.API.Min > localapi.APIVersion || h.API.Max < localapi.APIVersion) {
 		err = &asset.Error{Code: asset.CodeConnectionNotAccepted, Op: "call service", Subject: d.Data,
 			Message: fmt.Sprintf("it is larder %s, which does not speak version %d of the local API", h.Version, localapi.APIVersion),

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 
 	"larder/internal/apps"
 	"larder/internal/queue"
@@ -24,6 +25,9 @@ func (d *Dispatcher) Document(ctx context.Context, app *apps.App, manifest queue
 		j.Allowance = meter{d, r}
 	}
 	doc, err := d.fetcher.Document(ctx, j, validator)
+	if slow := (*transfer.Failure)(nil); errors.Is(err, transfer.ErrSlow) && errors.As(err, &slow) {
+		err = r.crawling(slow)
+	}
 	if r.bound {
 		if e := d.writeBooked([]*run{r}, false, nothing); err == nil {
 			err = e

@@ -115,7 +115,7 @@ func (d *Dispatcher) fetch(ctx context.Context, r *run) {
 	var fail *transfer.Failure
 	if errors.As(err, &fail) {
 		if r.Kind == queue.Manifest && errors.Is(fail, transfer.ErrSlow) {
-			fail.Progressed = false // else it would crawl for ever, a little further each time
+			fail = r.crawling(fail)
 		}
 		d.failed(ctx, r, held, fail)
 		return

@@ -9,6 +9,7 @@ import (
 	"larder/internal/queue"
 	"larder/internal/site"
 	"larder/internal/transfer"
+	"larder/internal/trust"
 )
 
 // leastPack is how many bytes a second a host has to bring of a pack, as long as there is another to try.
@@ -25,6 +26,21 @@ func (r *run) floor() *transfer.Floor {
 		return &transfer.Floor{Least: leastPack}
 	}
 	return nil
+}
+
+// crawling is the failure of a document's server that was too slow: no progress, else it would crawl
+// for ever, a little further each time. Of what must be signed, it is that nothing is proved; a check
+// ends with that, and the next one tries again.
+func (r *run) crawling(f *transfer.Failure) *transfer.Failure {
+	slow := *f
+	slow.Progressed = false
+	if r.app.Bundle.TrustedRoot != nil {
+		slow.Err = trust.Crawling(f.Err.Subject)
+		if !r.app.Life.Request.AllowsEssential() {
+			slow.Kind = transfer.KindPermanent
+		}
+	}
+	return &slow
 }
 
 // elsewhere has a manifest or pack that failed come from the next host that delivers the app's

@@ -160,7 +160,7 @@ func crawls(honest http.Handler) http.HandlerFunc {
 	}
 }
 
-// With one host there is no other to go to: what crawls is given up, and told.
+// With one host there is no other to go to: what crawls is given up, and told as what was not proved.
 func TestAHostThatCrawlsIsGivenUpWhenItIsTheOnlyOne(t *testing.T) {
 	w := newWorld(t)
 	w.config.Stall = 500 * time.Millisecond
@@ -172,9 +172,11 @@ func TestAHostThatCrawlsIsGivenUpWhenItIsTheOnlyOne(t *testing.T) {
 	m.install()
 	m.word("one")
 	m.release("two")
-	bad := part(".snapshot.json", crawls(honest))(honest)
-	first.Store(&bad)
-	m.refused("a snapshot that never comes to an end", asset.CodeNetwork, "one")
+	for _, document := range []string{"timestamp.json", ".snapshot.json", "manifest.json"} {
+		bad := part(document, crawls(honest))(honest)
+		first.Store(&bad)
+		m.refused("a "+document+" that never comes to an end", asset.CodeSignature, "one")
+	}
 	first.Store(nil)
 	m.follows("at the pace of before", "two")
 }

@@ -29,6 +29,12 @@ func Endless(name string, limit int64) *asset.Error {
 	return fault(asset.CodeSignature, name, "the site sends more than %d bytes for it, and no such document is signed", limit)
 }
 
+// Crawling is what is wrong with a site that sends a document too slowly to be waited for: as long
+// as it goes on so, nothing is proved, and what is new stays hidden.
+func Crawling(name string) *asset.Error {
+	return fault(asset.CodeSignature, name, "the site sends it too slowly to wait for, so that nothing is proved")
+}
+
 // judged turns what the TUF library says of a document into our error. Any
 // doubt is 1005.
 func judged(subject string, err error) error {
