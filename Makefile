@@ -11,6 +11,12 @@ RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # What takes longest begins first, so that no core is idle at the end.
 SLOW = ./internal/service ./cmd/larder ./internal/conformance ./internal/exthost ./pack
 
+V = $(if $(CI),-v)
+
+# What is left out under the race detector, or is smaller there, because it mostly computes or is
+# about other processes: these run once more without it.
+WHOLE = ^Test(FiftyApps|NothingIsLost|Escapes|ServiceStaysSmall|AHostileWorld|AReaderNever|KillAtTwenty|PowerCutAtTwenty|TheFenceOf|AModuleDoesNot|ADiskIsNot|ADelegatedCgroup|HistoriesOfAShelf|ThePowerMayGo|AppliedUpdates|ADamagedHead|AnUpdateWithinADelta)|^TestScripts/^(demo|serve-faults)
+
 .PHONY: help build test race check cross soak fuzz fmt clean dist dist-check corpora bench bench-quick bench-host
 
 help: ## Show this help
@@ -20,10 +26,8 @@ build: ## Build bin/larder
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/larder
 
 test: race check cross ## The whole gate: format, floors, vet, staticcheck, cross builds, all tests with -race
-	go test $(RACE) $(if $(CI),-v) -timeout 30m $(SLOW) ./...
-	$(if $(RACE),go test $(if $(CI),-v) -run '^Test(FiftyApps|NothingIsLost)' ./internal/service)
-	$(if $(RACE),go test $(if $(CI),-v) -run '^Test(HistoriesOfAShelf|ThePowerMayGo)' ./internal/install)
-	$(if $(RACE),go test $(if $(CI),-v) -run '^Test(ADamagedHead|AnUpdateWithinADelta)' ./pack)
+	go test $(RACE) $(V) -timeout 30m $(SLOW) ./...
+	$(if $(RACE),go test $(V) -timeout 30m -run '$(WHOLE)' ./internal/service ./internal/fence ./cmd/larder ./internal/install ./pack)
 	$(if $(filter linux,$(shell go env GOOS)),LARDER_FENCE=landlock go test -v -run '^TestEscapes' ./internal/service)
 
 race:

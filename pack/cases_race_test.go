@@ -4,6 +4,8 @@ package pack
 
 // Deltas are coded some thirty times slower under the race detector.
 const (
+	randomCases = 20
+
 	deltaPairs = 2
 	headStep   = 13
 

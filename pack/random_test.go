@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,11 +14,7 @@ import (
 // planned cost, and never touch what is installed. Bad luck (rot, broken lines,
 // leftovers of other targets) changes the cost alone.
 func TestAppliedUpdatesEqualExtractedPacks(t *testing.T) {
-	cases := 60
-	if os.Getenv("CI") != "" {
-		cases = 200
-	}
-	randomUpdates(t, cases)
+	randomUpdates(t, randomCases)
 }
 
 func randomUpdates(t *testing.T, cases int) {

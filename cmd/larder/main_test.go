@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,12 @@ func runScripts(t *testing.T, dir string, environ ...string) {
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(env.Vars, environ...)
 			return setUp(env)
+		},
+		Condition: func(what string) (bool, error) {
+			if what == "race" { // what mostly computes is run without the detector
+				return underRace, nil
+			}
+			return false, fmt.Errorf("there is no such condition: %s", what)
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,

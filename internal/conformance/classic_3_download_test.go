@@ -254,8 +254,8 @@ func TestClassic_3_4_FailedEssentialIsNotRequeued(t *testing.T) {
 func TestClassic_3_4_EssentialOvertakesWhatRuns(t *testing.T) {
 	row(t, "classic §3.4", "Essential downloads run with foreground priority, before non-essential ones", "at an update they take the connections of running ones, which go on afterwards from the bytes held")
 	a := newApp(t, newWorld(t, single))
-	a.launched(a.file("slow", fault.File{Content: content("slow", 4<<20), Rate: 1 << 20}, false))
-	a.untilFlowing("slow", 1<<20)
+	a.launched(a.file("slow", fault.File{Content: content("slow", 4<<20), Rate: 1 << 17}, false))
+	a.untilFlowing("slow", 1<<17)
 	slow := a.script.Answer[0]
 	a.update(slow, a.put("now", 1000, true))
 	a.wantGate(a.open().Gate, asset.WhyReady)
@@ -265,7 +265,7 @@ func TestClassic_3_4_EssentialOvertakesWhatRuns(t *testing.T) {
 	a.server.Put("/slow", fault.File{Content: content("slow", 4<<20)})
 	a.untilTaken("slow", "now")
 	a.holds("slow", 4<<20)
-	if r := a.asked("/slow"); len(r) < 2 || r[1].Start < 1<<20 {
+	if r := a.asked("/slow"); len(r) < 2 || r[1].Start < 1<<17 {
 		t.Errorf("slow was asked for: %s", pretty(r))
 	}
 }

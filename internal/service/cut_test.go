@@ -24,9 +24,7 @@ import (
 // What an installation of 1 GiB, paced at 32 MiB/s, must survive 20 times.
 const (
 	cutFiles = 4
-	cutSize  = 256 << 20
 	cutRate  = 32 << 20
-	cuts     = 20
 )
 
 func (w *world) installGiB() asset.AppID {

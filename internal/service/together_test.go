@@ -81,8 +81,8 @@ func TestAReaderNeverSeesHalfAnUpdate(t *testing.T) {
 		}
 		looks <- n
 	}()
-	for v := int64(2); v <= 50; v++ {
-		if v == 25 {
+	for v := int64(2); v <= manyUpdates; v++ {
+		if v == manyUpdates/2 {
 			d.pack("more", 1, onDemand, map[string]string{"more.txt": "more"})
 		}
 		d.issue(v)
@@ -94,14 +94,14 @@ func TestAReaderNeverSeesHalfAnUpdate(t *testing.T) {
 		} else {
 			d.bring("rules", "levels", "texts")
 		}
-		if v == 25 {
+		if v == manyUpdates/2 {
 			if err := still.EnsureLocalAvailability(t.Context(), client.EnsureOptions{}, "more"); err != nil {
 				t.Error(err)
 			}
 		}
 	}
 	stop()
-	if n := <-looks; n < 50 {
+	if n := <-looks; n < manyUpdates {
 		t.Errorf("the readers looked %d times only", n)
 	}
 	for _, id := range three {
