@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,8 +32,13 @@ import (
 // The test binary is also the extension of the test app.
 func TestMain(m *testing.M) {
 	if strings.HasPrefix(filepath.Base(os.Args[0]), "loader") {
-		extension.Main(loader{})
-		return
+		out := os.Stdout
+		os.Stdout = os.Stderr
+		if err := extension.Run(context.Background(), os.Stdin, out, loader{}, extension.Config{}); err != nil {
+			fmt.Fprintln(os.Stderr, "extension:", err)
+			syscall.Exit(1)
+		}
+		syscall.Exit(0) // at once: the race detector would make os.Exit wait a second
 	}
 	os.Exit(m.Run())
 }

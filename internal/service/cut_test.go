@@ -121,6 +121,7 @@ func (w *world) complete(id asset.AppID) {
 }
 
 func TestKillAtTwentyMomentsLosesNoBytes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	kill := w.startProcess()
 	id := w.installGiB()
@@ -174,6 +175,7 @@ func (w *world) startProcess() (kill func()) {
 }
 
 func TestPowerCutAtTwentyMomentsLosesLittle(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if err := os.MkdirAll(w.dirs.Data, 0o700); err != nil {
 		t.Fatal(err)
@@ -356,6 +358,7 @@ func TestPowerCutBetweenTheMoveToTheInboxAndItsRecordAsksForNothingAgain(t *test
 // Killed again and again after a few milliseconds, at whatever step that is, the
 // installation gets through, and every file is handed over.
 func TestKilledAtEveryStepGetsThrough(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	kill := w.startProcess()
 	var m manifest

@@ -582,6 +582,7 @@ func histories(t *testing.T, from, n int, options db.Options) {
 }
 
 func TestNothingIsLostInAnyHistory(t *testing.T) {
+	t.Parallel()
 	n := manyHistories
 	if one := os.Getenv("LARDER_HISTORY"); one != "" { // a seed that failed
 		seed, err := strconv.Atoi(one)
@@ -595,5 +596,6 @@ func TestNothingIsLostInAnyHistory(t *testing.T) {
 }
 
 func TestNothingIsLostInAnyHistoryOverADurableDatabase(t *testing.T) {
+	t.Parallel()
 	histories(t, 1_000_000, fewHistories, db.Options{})
 }

@@ -51,6 +51,7 @@ func part(s string, how http.HandlerFunc) func(http.Handler) http.HandlerFunc {
 
 // Whatever the first host does, the device has the update from the second, and has proved it as ever.
 func TestTheNextMirrorIsAskedWhenOneIsNoGood(t *testing.T) {
+	t.Parallel()
 	all := func(how http.HandlerFunc) func(http.Handler) http.HandlerFunc { return part("", how) }
 	status := func(code int) http.HandlerFunc {
 		return func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "no", code) }

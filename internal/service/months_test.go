@@ -136,6 +136,7 @@ func (p *planned) sentFiles() (n int64) {
 }
 
 func TestFiftyAppsForSixtyDays(t *testing.T) {
+	t.Parallel()
 	before := cpuTime()
 	bubbleWith(t, db.Options{Unsafe: true}, func(p *planned) {
 		got := p.live(manyDays)
@@ -203,6 +204,7 @@ func TestFiftyAppsForSixtyDays(t *testing.T) {
 }
 
 func TestFiftyAppsForTwoDaysOverADurableDatabase(t *testing.T) {
+	t.Parallel()
 	bubbleWith(t, db.Options{}, func(p *planned) {
 		got := p.live(fewDays)
 		if n := got.checks["daily"][0] + got.checks["hourly"][0]; n < 3*fewDays || got.lowPower > 0 || got.metered > 0 {

@@ -12,6 +12,7 @@ import (
 // Ten thousand packs on offer: the manifest is read, the one that is asked for comes, and the
 // next check is idle.
 func TestTenThousandPacksAreOnOffer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.start()
 	d := w.depot()

@@ -13,6 +13,7 @@ import (
 // What comes of a pack is on its shelf, proved, frame by frame: a kill costs what is in
 // flight at that moment and no more, and the next service goes on by itself.
 func TestKillInTheMiddleOfAPackCostsTheFramesInFlight(t *testing.T) {
+	t.Parallel()
 	const size, kills, flight = 48 << 20, 4, 6 << 20
 	w := newWorld(t)
 	kill := w.startProcess()

@@ -139,6 +139,7 @@ func TestAnUpdateComesByItsDelta(t *testing.T) {
 
 // Whatever is wrong with a delta, the pack comes.
 func TestADeltaThatFailsCostsBytesAndNothingElse(t *testing.T) {
+	t.Parallel()
 	old, next := edited(250 << 10)
 	flip := func(at int) func([]byte) []byte {
 		return func(b []byte) []byte {
@@ -207,6 +208,7 @@ func (s *stopped) Write(p []byte) (int, error) {
 
 // What came of a delta is kept over a kill, as of everything else.
 func TestKillInTheMiddleOfADeltaCostsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	kill := w.startProcess()
 	d := w.depot()

@@ -50,6 +50,7 @@ func (s *swap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestAManifestThatChangesInItsOwnTransferIsNotMixed(t *testing.T) {
+	t.Parallel()
 	for _, lies := range []bool{false, true} {
 		w := newWorld(t)
 		w.start()

@@ -20,6 +20,7 @@ import (
 // while the disk keeps any part of what was not synced. What it shows then is the old packs or the
 // new ones, whole; a pack that is installed is not asked for again; and in the end all is there.
 func TestThePowerMayGoWhilePacksCome(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(1) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { packsUnderPowerCuts(t, seed, 2) })
 	}

@@ -185,6 +185,7 @@ func TestEssentialPacksAreOnTheShelfWhenTheGateOpens(t *testing.T) {
 }
 
 func TestAnUpdateTakesWhatChangedAndObsoletePacksGo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.start()
 	d := w.depot()
@@ -258,6 +259,7 @@ func TestTwoPacksWithOnePathAreRefused(t *testing.T) {
 
 // A version that is published while its predecessor comes keeps what came.
 func TestANewVersionInTheMiddleKeepsWhatCame(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.start()
 	d := w.depot()

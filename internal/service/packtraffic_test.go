@@ -62,6 +62,7 @@ func (f *flipped) Write(p []byte) (int, error) {
 // What came over the network is what the server counted; what was useful of it is what the tree
 // is made of, and nothing that came in vain.
 func TestTheCostOfAPackIsToldHonestly(t *testing.T) {
+	t.Parallel()
 	old, next := edited(800 << 10)
 	d, v1 := model(t, old)
 	if got, want := d.cost("model"), (asset.Traffic{Network: d.sent(), Useful: v1.DownloadSize, Written: 800<<10 + 2}); got != want || got.Network != got.Useful {
@@ -109,6 +110,7 @@ func TestTheCostOfAPackIsToldHonestly(t *testing.T) {
 }
 
 func TestBytesThatCameInVainAreNotUseful(t *testing.T) {
+	t.Parallel()
 	for name, bend := range map[string]func(d *depot, h http.Handler) http.Handler{
 		"a damaged frame": func(_ *depot, h http.Handler) http.Handler {
 			s := &spoilt{Handler: h, at: 5000}
@@ -148,6 +150,7 @@ func TestBytesThatCameInVainAreNotUseful(t *testing.T) {
 
 // What a pack has cost is counted on over the end of the service.
 func TestTheCostOfAPackOutlivesTheService(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.start()
 	d := w.depot()

@@ -61,6 +61,7 @@ func sound(ids []asset.PackID, read func(name string) (string, error)) error {
 // refreshes at any moment, find files of one version in all of them; and a process that does
 // neither reads on what it began with, also when a new pack is added to it.
 func TestAReaderNeverSeesHalfAnUpdate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.start()
 	d := w.depot()
@@ -199,6 +200,7 @@ func TestAPackThatFailsKeepsNoOtherBack(t *testing.T) {
 // A pack that is complete and waits for a larger one does so with that reason, also over a restart
 // of the service, and no byte of it comes twice.
 func TestACompletePackWaitsOverARestart(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.start()
 	d := w.depot()
