@@ -25,9 +25,9 @@ const reconnects = 5
 
 // follow shows how an installation or update goes on until its gate opens, and
 // returns the last progress. It outlives a service that dies: the next one goes on.
-// out gets the lines of --json.
-func (c *cli) follow(ctx context.Context, api *localapi.Client, id asset.AppID, out io.Writer) (last asset.Progress, err error) {
-	v := c.view(out)
+// out gets the lines of --json. The end of what was begun is told even if it is there already.
+func (c *cli) follow(ctx context.Context, api *localapi.Client, id asset.AppID, out io.Writer, begun bool) (last asset.Progress, err error) {
+	v := c.view(out, begun)
 	defer v.end()
 	for broken := 0; ; {
 		for p, perr := range api.Progress(ctx, id) {
@@ -47,7 +47,7 @@ func (c *cli) follow(ctx context.Context, api *localapi.Client, id asset.AppID, 
 	}
 }
 
-func (c *cli) view(out io.Writer) view {
+func (c *cli) view(out io.Writer, begun bool) view {
 	switch f, ok := terminal(c.err); {
 	case c.json:
 		return jsonLines{json.NewEncoder(out)}
@@ -56,7 +56,7 @@ func (c *cli) view(out io.Writer) view {
 	case ok:
 		return newBars(f)
 	}
-	return &plain{cli: c, now: time.Now}
+	return &plain{cli: c, now: time.Now, waited: begun}
 }
 
 // terminal gives the terminal behind w, if there is one.

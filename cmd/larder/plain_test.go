@@ -50,6 +50,15 @@ func TestNothingIsSaidWhereNothingWasWaitedFor(t *testing.T) {
 	}
 }
 
+func TestTheEndOfWhatWasBegunIsToldEvenIfItCameAtOnce(t *testing.T) {
+	var out strings.Builder
+	c := &cli{err: &out}
+	c.view(nil, true).show(asset.Progress{App: "org.x", Count: 2, Finished: 2, Bytes: 10, TotalBytes: 10, Done: true})
+	if got := out.String(); got != "larder: org.x: 10 B of 10 B, 2 of 2 files\n" {
+		t.Errorf("said %q", got)
+	}
+}
+
 func TestScreenIsNeverWiderOrHigherThanTheTerminal(t *testing.T) {
 	got := fit([]string{"one", "two and more", "three", "four"}, 6, 3)
 	if d := cmp.Diff([]string{"one", "two a…", "…"}, got); d != "" {
