@@ -228,7 +228,13 @@ func TestDesign_12_TimeOutIsOnNoProgress(t *testing.T) {
 	d := a.file("x", fault.File{Content: content("x", 3<<20), Script: "stall@2MiB", Rate: 1 << 20}, false)
 	a.schedule(a.manager(), d)
 	a.fileHolds(a.untilState("x", asset.StateFinished).FilePath, "x", 3<<20)
-	if r := a.asked("/x"); len(r) != 2 || r[1].Start < 1<<20 {
-		t.Errorf("asked for: %s", pretty(r))
+	r := a.asked("/x")
+	if len(r) < 2 {
+		t.Error("what stalled was waited for")
+	}
+	for i := 1; i < len(r); i++ { // a busy machine may pause too
+		if r[i].Start < r[i-1].Start+r[i-1].Sent-1<<20 {
+			t.Errorf("asked for: %s", pretty(r))
+		}
 	}
 }

@@ -94,7 +94,7 @@ func start(t testing.TB, found map[string]string, port int) *Authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !run(t, found["pebble"], "ACME directory available", "-config", file, "-dnsserver", names) {
+	if !run(t, found["pebble"], "ACME directory available", "-config", file, "-dnsserver", names) || !listens(api) || !listens(manage) {
 		return nil
 	}
 	resp, err := client.Get("https://" + manage + "/roots/0")
@@ -108,6 +108,17 @@ func start(t testing.TB, found map[string]string, port int) *Authority {
 		t.Fatalf("the authority has no root: %s, %v", root, err)
 	}
 	return a
+}
+
+// listens waits until a server is there: Pebble says that it is before it is.
+func listens(address string) bool {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if c, err := net.Dial("tcp", address); err == nil {
+			_ = c.Close()
+			return true
+		}
+	}
+	return false
 }
 
 // own makes the certificate of the authority's own server, and a client that knows it.
