@@ -22,7 +22,7 @@ V = $(if $(CI),-v)
 # about other processes: these run once more without it.
 WHOLE = ^Test(FiftyApps|NothingIsLost|Escapes|ServiceStaysSmall|AHostileWorld|AReaderNever|KillAtTwenty|PowerCutAtTwenty|TheFenceOf|AModuleDoesNot|ADiskIsNot|ADelegatedCgroup|WhatGetsOutOfHand|AMillionLines|TheModuleExample|HistoriesOfAShelf|ThePowerMayGo|AppliedUpdates|ADamagedHead|AnUpdateWithinADelta)|^TestScripts/^(demo|serve-faults)
 
-.PHONY: help build test race check cross soak fuzz fmt clean dist dist-check corpora bench bench-quick bench-host
+.PHONY: help build test race check cross raced whole landlocked soak fuzz fmt clean dist dist-check corpora bench bench-quick bench-host
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,9 +30,15 @@ help: ## Show this help
 build: ## Build bin/larder
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/larder
 
-test: race check cross ## The whole gate: format, floors, vet, staticcheck, cross builds, all tests with -race
+test: race check cross raced whole landlocked ## The whole gate: format, floors, vet, staticcheck, cross builds, all tests with -race
+
+raced:
 	$(if $(RACE),$(QUICK_END)) go test $(if $(RACE),$(RACE) $(OURS)) $(V) -timeout 30m $(SLOW) ./...
+
+whole:
 	$(if $(RACE),go test $(V) -timeout 30m -run '$(WHOLE)' ./internal/service ./internal/fence ./internal/exthost ./cmd/larder ./internal/install ./pack)
+
+landlocked:
 	$(if $(filter linux,$(shell go env GOOS)),LARDER_FENCE=landlock go test -v -run '^TestEscapes' ./internal/service)
 
 race:
