@@ -51,6 +51,10 @@ const (
 // sweepTime bounds how long a supervisor goes on killing.
 const sweepTime = 5 * time.Second
 
+// busyTime bounds how long a program may still be open for writing: a process that was being
+// started while the program was copied has its file until it becomes another program.
+const busyTime = time.Second
+
 // superviseMain is the life of a supervisor.
 func superviseMain() {
 	orders, reports := os.NewFile(orderFile, "orders"), os.NewFile(reportFile, "reports")
@@ -181,10 +185,15 @@ func (o *order) start() (int, error) {
 		}
 		path, args = "/proc/self/exe", []string{roleModule, string(job)}
 	}
-	pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{Dir: o.Spec.Dir, Env: o.Spec.Env, Files: []uintptr{0, 1, 2},
-		Sys: &syscall.SysProcAttr{Setsid: true}})
-	if err != nil {
-		return 0, errors.New(strings.TrimSpace("exec: " + err.Error()))
+	for end := time.Now().Add(busyTime); ; time.Sleep(5 * time.Millisecond) {
+		pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{Dir: o.Spec.Dir, Env: o.Spec.Env, Files: []uintptr{0, 1, 2},
+			Sys: &syscall.SysProcAttr{Setsid: true}})
+		switch {
+		case err == unix.ETXTBSY && time.Now().Before(end):
+		case err != nil:
+			return 0, errors.New(strings.TrimSpace("exec: " + err.Error()))
+		default:
+			return pid, nil
+		}
 	}
-	return pid, nil
 }

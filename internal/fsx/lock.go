@@ -70,8 +70,7 @@ func Lock(name string) (*FileLock, error) {
 
 // Unlock frees the lock and forgets the process number.
 func (l *FileLock) Unlock() error {
-	truncErr := l.f.Truncate(0)
-	return errors.Join(truncErr, l.f.Close())
+	return errors.Join(l.f.Truncate(0), Unlock(l.f))
 }
 
 // TryLock takes the advisory lock of an open file, without waiting: shared, which
@@ -86,6 +85,10 @@ func TryLock(f *os.File, shared bool) error {
 	}
 	return err
 }
+
+// Unlock frees at once what TryLock took, and closes the file: a process that is being
+// started meanwhile may have it too.
+func Unlock(f *os.File) error { return errors.Join(unlockFile(f), f.Close()) }
 
 func inPlace(f *os.File, name string) bool {
 	held, err := f.Stat()

@@ -15,6 +15,14 @@ func lockFile(f *os.File, shared bool) error {
 	if shared {
 		how = unix.LOCK_SH | unix.LOCK_NB
 	}
+	return flock(f, how)
+}
+
+// unlockFile frees the lock at once. Closing alone would leave it to a process that is
+// being started meanwhile, which has the open file too until it becomes another program.
+func unlockFile(f *os.File) error { return flock(f, unix.LOCK_UN) }
+
+func flock(f *os.File, how int) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
 		return err

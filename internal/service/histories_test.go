@@ -151,13 +151,13 @@ func (h *history) start() {
 	}
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()
-	h.s, h.stop = s, func() {
+	h.s, h.stop = s, sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			h.t.Error(err)
 		}
 		h.transport.CloseIdleConnections()
-	}
+	})
 }
 
 // killed ends a service whose fuse has burnt down, or burns it down now, and
@@ -520,7 +520,7 @@ func runHistory(t *testing.T, dir string, seed uint64, options db.Options) {
 			t.Fatal(err)
 		}
 		pipe := fault.NewPipe()
-		h := &history{t: t, dirs: d, options: options, server: fault.Serve(pipe), transport: transfer.NewTransport(pipe.Dial), r: rand.New(rand.NewPCG(seed, 4)), seen: map[string]*fate{}}
+		h := &history{t: t, dirs: d, options: options, server: fault.Serve(pipe), transport: transfer.NewTransport(pipe.Dial), r: rand.New(rand.NewPCG(seed, 4)), seen: map[string]*fate{}, stop: func() {}}
 		h.server.URL = "http://127.0.0.1"
 		h.network.RoundTripper = h.transport
 		defer func() {

@@ -22,7 +22,7 @@ type lease struct {
 
 func (l *lease) free() {
 	if l.file != nil {
-		_ = l.file.Close() // it was only read
+		_ = fsx.Unlock(l.file) // it was only read
 	}
 }
 
