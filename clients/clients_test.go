@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -17,13 +16,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"larder/asset"
 	"larder/extension"
 	"larder/internal/dirs"
+	"larder/internal/extensiontest"
 	"larder/internal/fault"
 	"larder/internal/localapi"
 	"larder/internal/service"
@@ -32,13 +31,7 @@ import (
 // The test binary is also the extension of the test app.
 func TestMain(m *testing.M) {
 	if strings.HasPrefix(filepath.Base(os.Args[0]), "loader") {
-		out := os.Stdout
-		os.Stdout = os.Stderr
-		if err := extension.Run(context.Background(), os.Stdin, out, loader{}, extension.Config{}); err != nil {
-			fmt.Fprintln(os.Stderr, "extension:", err)
-			syscall.Exit(1)
-		}
-		syscall.Exit(0) // at once: the race detector would make os.Exit wait a second
+		extensiontest.Main(loader{})
 	}
 	os.Exit(m.Run())
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,10 +16,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"larder/asset"
-	"larder/extension"
 	"larder/internal/bucket/buckettest"
 	"larder/internal/demo"
 	"larder/internal/dirs"
+	"larder/internal/extensiontest"
 	"larder/internal/fault"
 	"larder/internal/fence"
 	"larder/internal/fsx"
@@ -32,21 +31,10 @@ func TestMain(m *testing.M) {
 	fence.Main()
 	testscript.Main(m, map[string]func(){
 		"larder":           main,
-		"test-extension":   beExtension,
+		"test-extension":   func() { extensiontest.Main(testExtension{}) },
 		demo.AppName:       main,
 		demo.ExtensionName: main,
 	})
-}
-
-// beExtension is extension.Main with a quick end: the race detector would make os.Exit wait a second.
-func beExtension() {
-	out := os.Stdout
-	os.Stdout = os.Stderr
-	if err := extension.Run(context.Background(), os.Stdin, out, testExtension{}, extension.Config{}); err != nil {
-		fmt.Fprintln(os.Stderr, "extension:", err)
-		syscall.Exit(1)
-	}
-	syscall.Exit(0)
 }
 
 func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }

@@ -70,6 +70,7 @@ var testsOnly = map[string]bool{
 	"internal/bucket/buckettest":           true,
 	"internal/host/certificate/pebbletest": true,
 	"internal/conformance":                 true,
+	"internal/extensiontest":               true,
 	"internal/fault":                       true,
 	"internal/fence/escape":                true,
 	"internal/fsx/crash":                   true,

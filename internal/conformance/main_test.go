@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"testing"
 
-	"larder/extension"
 	"larder/internal/dirs"
+	"larder/internal/extensiontest"
 	"larder/internal/fence"
 	"larder/internal/service"
 )
@@ -62,22 +62,8 @@ func beLoader() {
 	case s.Raw != "":
 		speakByHand(s.Raw)
 	case s.Minimal:
-		converse(minimal{})
+		extensiontest.Main(minimal{})
 	default:
-		converse(loader{})
-	}
-}
-
-// converse is extension.Main with a quick end: os.Exit takes a second under the
-// race detector.
-func converse(ext extension.Downloader) {
-	out := os.Stdout
-	os.Stdout = os.Stderr
-	if err := extension.Run(context.Background(), os.Stdin, out, ext, extension.Config{}); err != nil {
-		fmt.Fprintln(os.Stderr, "extension:", err)
-		os.Exit(1)
-	}
-	if self, err := os.FindProcess(os.Getpid()); err == nil {
-		_ = self.Kill()
+		extensiontest.Main(loader{})
 	}
 }

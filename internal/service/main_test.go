@@ -15,6 +15,7 @@ import (
 	"larder/asset"
 	"larder/extension"
 	"larder/internal/dirs"
+	"larder/internal/extensiontest"
 	"larder/internal/fence"
 )
 
@@ -23,13 +24,7 @@ import (
 func TestMain(m *testing.M) {
 	fence.Main()
 	if filepath.Base(os.Args[0]) == "loader" {
-		out := os.Stdout
-		os.Stdout = os.Stderr
-		if err := extension.Run(context.Background(), os.Stdin, out, loader{}, extension.Config{}); err != nil {
-			fmt.Fprintln(os.Stderr, "extension:", err)
-			syscall.Exit(1)
-		}
-		syscall.Exit(0) // at once: the race detector would make os.Exit wait a second
+		extensiontest.Main(loader{})
 	}
 	if dir := os.Getenv("LARDER_TEST_SERVICE"); dir != "" {
 		os.Exit(serveForReal(dir))
