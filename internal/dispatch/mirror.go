@@ -16,11 +16,11 @@ import (
 const leastPack = 64 << 10
 
 // floor is how fast the server of a run has to be. What an app names itself may take its time: also its
-// own manifest. Of a pack, a host that crawls is left for the next, twice each; after that it is the
-// network that is slow.
+// own manifest, unless it is to be signed: a server that hides what is new must not do so for ever. Of a
+// pack, a host that crawls is left for the next, twice each; after that it is the network that is slow.
 func (r *run) floor() *transfer.Floor {
 	switch hosts := r.app.Hosts(); {
-	case r.Kind == queue.Manifest && len(hosts) > 0:
+	case r.Kind == queue.Manifest && (len(hosts) > 0 || r.app.Bundle.TrustedRoot != nil):
 		return &transfer.Floor{Least: transfer.LeastDocument}
 	case r.Kind == queue.Pack && len(hosts) > 1 && r.Attempts < 2*len(hosts):
 		return &transfer.Floor{Least: leastPack}

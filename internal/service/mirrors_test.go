@@ -12,16 +12,13 @@ import (
 	"time"
 
 	"larder/asset"
+	"larder/internal/localapi"
 	"larder/internal/site"
 )
 
 // mirrors are two hosts of one site. The first does as it is told.
 func (m *maker) mirrors() (first *atomic.Pointer[http.HandlerFunc], honest http.Handler) {
-	root, err := os.OpenRoot(m.to.Dir)
-	if err != nil {
-		m.Fatal(err)
-	}
-	honest = http.StripPrefix(site.Prefix, site.Handler(root))
+	honest = m.honest()
 	first = &atomic.Pointer[http.HandlerFunc]{}
 	good := httptest.NewServer(honest)
 	bad := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -31,7 +28,7 @@ func (m *maker) mirrors() (first *atomic.Pointer[http.HandlerFunc], honest http.
 		}
 		honest.ServeHTTP(rw, r)
 	}))
-	m.Cleanup(func() { bad.Close(); good.Close(); root.Close() })
+	m.Cleanup(func() { bad.Close(); good.Close() })
 	m.hosts = []string{bad.URL, good.URL}
 	return first, honest
 }
@@ -142,20 +139,27 @@ func TestAMirrorThatLagsBehindIsPassedOver(t *testing.T) {
 
 // crawls delivers all that is honest, and never comes to an end with it.
 func crawls(honest http.Handler) http.HandlerFunc {
-	return func(rw http.ResponseWriter, r *http.Request) {
-		whole := httptest.NewRecorder()
-		honest.ServeHTTP(whole, r)
-		maps.Copy(rw.Header(), whole.Header())
-		rw.WriteHeader(whole.Code)
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for piece := range slices.Chunk(whole.Body.Bytes(), 4) {
-			_, _ = rw.Write(piece) // the device's side is judged
-			_ = http.NewResponseController(rw).Flush()
-			select {
-			case <-tick.C:
-			case <-r.Context().Done():
-				return
+	return crawlsEach(200 * time.Millisecond)(honest)
+}
+
+// crawlsEach delivers four bytes in each such time.
+func crawlsEach(d time.Duration) func(http.Handler) http.HandlerFunc {
+	return func(honest http.Handler) http.HandlerFunc {
+		return func(rw http.ResponseWriter, r *http.Request) {
+			whole := httptest.NewRecorder()
+			honest.ServeHTTP(whole, r)
+			maps.Copy(rw.Header(), whole.Header())
+			rw.WriteHeader(whole.Code)
+			tick := time.NewTicker(d)
+			defer tick.Stop()
+			for piece := range slices.Chunk(whole.Body.Bytes(), 4) {
+				_, _ = rw.Write(piece) // the device's side is judged
+				_ = http.NewResponseController(rw).Flush()
+				select {
+				case <-tick.C:
+				case <-r.Context().Done():
+					return
+				}
 			}
 		}
 	}
@@ -180,4 +184,42 @@ func TestAHostThatCrawlsIsGivenUpWhenItIsTheOnlyOne(t *testing.T) {
 	}
 	first.Store(nil)
 	m.follows("at the pace of before", "two")
+}
+
+// Nothing is here yet that the app could go on with, and a person waits at its gate: it opens, and says what is wrong.
+func TestAnInstallationFromASiteThatCrawlsEndsAsNotProved(t *testing.T) {
+	m := newWorld(t).maker()
+	m.release("one") // outside the bubbles: coders of packs are shared by the whole process
+	honest := m.honest()
+	for where, named := range map[string]bool{"the app's only host": true, "a manifest's own server": false} {
+		for _, document := range []string{"timestamp.json", ".snapshot.json", "manifest.json"} {
+			t.Run(where+" crawls through "+document, func(t *testing.T) {
+				bubbleWith(t, unsafe, func(p *planned) {
+					p.server.Handle(site.Prefix, part(document, crawlsEach(10*time.Second)(honest))(honest))
+					m.hosts, m.also = []string{p.server.URL}, nil
+					if !named {
+						m.hosts, m.also = nil, map[string]any{"BAManifestURL": p.server.URL + site.Prefix + site.ManifestPath(game, "production")}
+					}
+					begun := time.Now()
+					if _, err := p.s.Install(p.Context(), localapi.InstallRequest{Bundle: m.bundled()}); err != nil {
+						p.Fatal(err)
+					}
+					_, err := p.s.CheckForUpdates(p.Context(), game) // takes part in the round that runs
+					if e := asset.AsError(err); e == nil || e.Code != asset.CodeSignature || !strings.Contains(e.Message, "too slowly") || e.Help == "" {
+						p.Errorf("who waits is told: %v", err)
+					}
+					st := p.status(game)
+					if r := st.Gate.Reason; !st.Gate.Open || r.Code != asset.WhyManifest || !strings.Contains(r.Message, "too slowly") || r.Unblock == "" {
+						p.Errorf("at the gate: %s", pretty(st.Gate))
+					}
+					if took := time.Since(begun); took < time.Minute || took > 5*time.Minute {
+						p.Errorf("it took %v", took)
+					}
+					if len(st.Packs) > 0 || st.Signature != nil {
+						p.Errorf("something was taken: %s", pretty(st))
+					}
+				})
+			})
+		}
+	}
 }

@@ -51,12 +51,7 @@ func (w *world) maker() *maker {
 	if _, err := m.keys.Init(w.Context(), publish.Plan{RootKeys: 1, Threshold: 1, Contexts: publish.Contexts}, trust.Lifetimes{}, time.Now()); err != nil {
 		w.Fatal(err)
 	}
-	root, err := os.OpenRoot(m.to.Dir)
-	if err != nil {
-		w.Fatal(err)
-	}
-	w.Cleanup(func() { root.Close() })
-	honest := http.StripPrefix(site.Prefix, site.Handler(root))
+	honest := m.honest()
 	w.server.Handle(site.Prefix, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		m.mu.Lock()
 		tamper := m.tamper
@@ -66,6 +61,17 @@ func (w *world) maker() *maker {
 		}
 	}))
 	return m
+}
+
+// honest delivers the site as it is.
+func (m *maker) honest() http.Handler {
+	m.Helper()
+	root, err := os.OpenRoot(m.to.Dir)
+	if err != nil {
+		m.Fatal(err)
+	}
+	m.Cleanup(func() { root.Close() })
+	return http.StripPrefix(site.Prefix, site.Handler(root))
 }
 
 func (m *maker) lie(how func(w http.ResponseWriter, path string) bool) {
@@ -95,6 +101,15 @@ func (m *maker) release(word string) {
 // install installs the app with the root in its bundle.
 func (m *maker) install() asset.Progress {
 	m.Helper()
+	if _, err := m.client.Install(m.Context(), localapi.InstallRequest{Bundle: m.bundled()}); err != nil {
+		m.Fatal(err)
+	}
+	return m.open(game)
+}
+
+// bundled gives the directory of the app, with the root in it.
+func (m *maker) bundled() string {
+	m.Helper()
 	keys := map[string]any{"BAHasManagedAssetPacks": true, "BAManifestURL": m.server.URL + site.Prefix + site.ManifestPath(game, "production"), "LarderTrustedRoot": "root.json"}
 	if len(m.hosts) > 0 {
 		maps.Copy(keys, map[string]any{"BAUsesAppleHosting": true, "LarderHostURL": m.hosts,
@@ -107,10 +122,7 @@ func (m *maker) install() asset.Progress {
 		m.Fatal(err)
 	}
 	m.write(filepath.Join(dir, "root.json"), root, 0o644)
-	if _, err := m.client.Install(m.Context(), localapi.InstallRequest{Bundle: dir}); err != nil {
-		m.Fatal(err)
-	}
-	return m.open(game)
+	return dir
 }
 
 // checked looks for updates, and gives what was wrong, if anything.
