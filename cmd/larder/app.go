@@ -63,7 +63,7 @@ func (c *cli) tellApp(done string, a asset.AppStatus) error {
 
 // waitReady follows an installation to its end, and judges that end.
 func (c *cli) waitReady(ctx context.Context, api *localapi.Client, id asset.AppID) error {
-	p, err := c.follow(ctx, api, id, c.out, true)
+	p, err := c.follow(ctx, api, id, c.out, toReport)
 	switch r := p.Gate.Reason; {
 	case err != nil:
 		return whileWaiting(ctx, id, err)

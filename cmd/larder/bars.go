@@ -26,7 +26,8 @@ const (
 // left, and the reason when no bytes move.
 type bars struct {
 	progress *mpb.Progress // nil until there is something to wait for
-	refresh  chan any      // each value draws the bars once
+	occasion occasion
+	refresh  chan any // each value draws the bars once
 	out      *os.File
 	started  time.Time
 	total    *bar
@@ -42,8 +43,8 @@ type bar struct {
 	name, text atomic.Pointer[string]
 }
 
-func newBars(out *os.File) *bars {
-	return &bars{out: out, files: map[string]*bar{}, failed: map[string]bool{}}
+func newBars(out *os.File, o occasion) *bars {
+	return &bars{out: out, occasion: o, files: map[string]*bar{}, failed: map[string]bool{}}
 }
 
 func (v *bars) show(p asset.Progress) {
@@ -101,9 +102,22 @@ const drawsToGo = 4
 
 // end takes the bars away, and leaves one line of them.
 func (v *bars) end() {
-	if v.progress == nil {
+	waited := v.progress != nil
+	if waited {
+		v.clear()
+	}
+	if !v.last.Done || !v.occasion.tells(v.last, waited) {
 		return
 	}
+	line := total(v.last)
+	if waited && v.last.Count > 0 {
+		took := max(int64(time.Since(v.started).Round(time.Second)/time.Second), 1)
+		line += fmt.Sprintf(", in %s (%s/s)", span(took), policy.Bytes(v.last.Bytes/took))
+	}
+	fmt.Fprintf(v.out, "larder: %s: %s\n", v.last.App, line)
+}
+
+func (v *bars) clear() {
 	fmt.Fprint(v.out, "\r") // the terminal may have echoed Ctrl-C
 	for _, b := range v.files {
 		b.Abort(true)
@@ -114,10 +128,6 @@ func (v *bars) end() {
 		v.draw()
 	}
 	v.progress.Wait()
-	if v.last.Done {
-		took := max(int64(time.Since(v.started).Round(time.Second)/time.Second), 1)
-		fmt.Fprintf(v.out, "larder: %s: %s, in %s (%s/s)\n", v.last.App, total(v.last), span(took), policy.Bytes(v.last.Bytes/took))
-	}
 }
 
 func (v *bars) add(style mpb.BarFillerBuilder, order int, name decor.WC) *bar {

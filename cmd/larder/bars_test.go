@@ -34,7 +34,7 @@ func screen(t *testing.T, text string) string {
 }
 
 // shown lets draw use bars, and gives what is on the screen then.
-func shown(t *testing.T, draw func(v *bars)) string {
+func shown(t *testing.T, o occasion, draw func(v *bars)) string {
 	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("a Windows console is moved by calls, not by text")
@@ -49,7 +49,7 @@ func shown(t *testing.T, draw func(v *bars)) string {
 		all, _ := io.ReadAll(r)
 		text <- string(all)
 	}()
-	draw(newBars(w))
+	draw(newBars(w, o))
 	w.Close()
 	return screen(t, <-text)
 }
@@ -65,7 +65,7 @@ func barsProgress() asset.Progress {
 }
 
 func TestBarsShowWhatRunsAndTheTotal(t *testing.T) {
-	during := shown(t, func(v *bars) {
+	during := shown(t, toReport, func(v *bars) {
 		for range 3 {
 			v.show(barsProgress())
 		}
@@ -79,7 +79,7 @@ func TestBarsShowWhatRunsAndTheTotal(t *testing.T) {
 }
 
 func TestBarsLeaveOneLineWhenTheGateOpens(t *testing.T) {
-	after := shown(t, func(v *bars) {
+	after := shown(t, toReport, func(v *bars) {
 		v.show(barsProgress())
 		v.show(asset.Progress{App: "org.x", Count: 3, Finished: 2, Failed: 1, Bytes: 2000, TotalBytes: 2000, Done: true})
 		v.end()
@@ -92,14 +92,27 @@ func TestBarsLeaveOneLineWhenTheGateOpens(t *testing.T) {
 
 func TestBarsLeaveNothingWhenTheWaitingIsInterrupted(t *testing.T) {
 	for range 20 {
-		if after := shown(t, func(v *bars) { v.show(barsProgress()); v.end() }); after != "larder: c.bin: failed: it is gone" {
+		if after := shown(t, toReport, func(v *bars) { v.show(barsProgress()); v.end() }); after != "larder: c.bin: failed: it is gone" {
 			t.Fatalf("on the screen is\n%s", after)
 		}
 	}
 }
 
 func TestBarsStayAwayWhenThereIsNothingToWaitFor(t *testing.T) {
-	if after := shown(t, func(v *bars) { v.show(asset.Progress{App: "org.x", Done: true}); v.end() }); after != "" {
+	if after := shown(t, toGoOn, func(v *bars) { v.show(cameAtOnce); v.end() }); after != "" {
 		t.Errorf("on the screen is\n%s", after)
+	}
+}
+
+func TestWithoutBarsTheEndOfWhatWasBegunIsToldAllTheSame(t *testing.T) {
+	fault := asset.Gate{Open: true, Reason: &asset.Reason{Code: asset.WhyManifest}}
+	for want, p := range map[string]asset.Progress{
+		"larder: org.x: 10 B of 10 B, 2 of 2 files":         cameAtOnce,
+		"larder: org.x: nothing essential is to be fetched": {App: "org.x", Done: true},
+		"": {App: "org.x", Done: true, Gate: fault}, // the command itself says what is wrong
+	} {
+		if after := shown(t, toReport, func(v *bars) { v.show(p); v.end() }); after != want {
+			t.Errorf("on the screen is\n%s\nwant\n%s", after, want)
+		}
 	}
 }

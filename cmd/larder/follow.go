@@ -20,14 +20,31 @@ type view interface {
 	end()
 }
 
+// occasion is what an installation is followed for.
+type occasion int
+
+const (
+	// toReport: this command began it, and says how it ended, also if it came at once.
+	toReport occasion = iota
+	// toGoOn: something comes next, so only a wait that there was is told.
+	toGoOn
+)
+
+// tells reports whether a view tells the end p. Where nothing was to be fetched and all is
+// not well, the command alone does, with its fault.
+func (o occasion) tells(p asset.Progress, waited bool) bool {
+	well := p.Gate.Reason == nil || p.Gate.Reason.Code == asset.WhyReady
+	return (waited || o == toReport) && (p.Count > 0 || well)
+}
+
 // reconnects is how often in a row a stream may break without a line.
 const reconnects = 5
 
 // follow shows how an installation or update goes on until its gate opens, and
 // returns the last progress. It outlives a service that dies: the next one goes on.
-// out gets the lines of --json. The end of what was begun is told even if it is there already.
-func (c *cli) follow(ctx context.Context, api *localapi.Client, id asset.AppID, out io.Writer, begun bool) (last asset.Progress, err error) {
-	v := c.view(out, begun)
+// out gets the lines of --json.
+func (c *cli) follow(ctx context.Context, api *localapi.Client, id asset.AppID, out io.Writer, o occasion) (last asset.Progress, err error) {
+	v := c.view(out, o)
 	defer v.end()
 	for broken := 0; ; {
 		for p, perr := range api.Progress(ctx, id) {
@@ -47,16 +64,16 @@ func (c *cli) follow(ctx context.Context, api *localapi.Client, id asset.AppID, 
 	}
 }
 
-func (c *cli) view(out io.Writer, begun bool) view {
+func (c *cli) view(out io.Writer, o occasion) view {
 	switch f, ok := terminal(c.err); {
 	case c.json:
 		return jsonLines{json.NewEncoder(out)}
 	case c.quiet:
 		return unseen{}
 	case ok:
-		return newBars(f)
+		return newBars(f, o)
 	}
-	return &plain{cli: c, now: time.Now, waited: begun}
+	return &plain{cli: c, now: time.Now, occasion: o}
 }
 
 // terminal gives the terminal behind w, if there is one.

@@ -52,7 +52,7 @@ func (c *cli) launch(ctx context.Context, id asset.AppID, anyway bool, args []st
 		return err
 	}
 	if !anyway {
-		p, err := c.follow(ctx, api, id, c.err, false)
+		p, err := c.follow(ctx, api, id, c.err, toGoOn)
 		if err != nil {
 			return whileWaiting(ctx, id, err)
 		}

@@ -15,25 +15,24 @@ const totalEvery = 2 * time.Second
 // plain is the view where no terminal is: a line when a download starts or ends,
 // when the reason changes, and now and then the total.
 type plain struct {
-	cli    *cli
-	now    func() time.Time
-	states map[string]asset.DownloadState
-	reason string
-	told   time.Time
-	waited bool
+	cli      *cli
+	now      func() time.Time
+	occasion occasion
+	states   map[string]asset.DownloadState // nil until there is something to wait for
+	reason   string
+	told     time.Time
 }
 
 func (v *plain) show(p asset.Progress) {
-	if v.states == nil {
-		v.states = map[string]asset.DownloadState{}
-	}
 	if p.Done {
-		if v.waited && (p.Count > 0 || p.Gate.Reason == nil || p.Gate.Reason.Code == asset.WhyReady) {
+		if v.occasion.tells(p, v.states != nil) {
 			v.cli.note("%s: %s", p.App, total(p))
 		}
 		return
 	}
-	v.waited = true
+	if v.states == nil {
+		v.states = map[string]asset.DownloadState{}
+	}
 	for _, d := range p.Downloads {
 		before, seen := v.states[d.UniqueIdentifier]
 		if v.states[d.UniqueIdentifier] = d.State; before == d.State {

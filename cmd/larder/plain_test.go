@@ -43,17 +43,20 @@ larder: org.x: 1.0 kB of 1.0 kB, 1 of 1 file
 
 func TestNothingIsSaidWhereNothingWasWaitedFor(t *testing.T) {
 	var out strings.Builder
-	v := &plain{cli: &cli{err: &out}, now: time.Now}
+	v := (&cli{err: &out}).view(nil, toGoOn)
 	v.show(asset.Progress{App: "org.x", Done: true})
 	if out.Len() > 0 {
 		t.Errorf("said %q", out.String())
 	}
 }
 
+var cameAtOnce = asset.Progress{App: "org.x", Count: 2, Finished: 2, Bytes: 10, TotalBytes: 10, Done: true}
+
 func TestTheEndOfWhatWasBegunIsToldEvenIfItCameAtOnce(t *testing.T) {
 	var out strings.Builder
-	c := &cli{err: &out}
-	c.view(nil, true).show(asset.Progress{App: "org.x", Count: 2, Finished: 2, Bytes: 10, TotalBytes: 10, Done: true})
+	v := (&cli{err: &out}).view(nil, toReport)
+	v.show(cameAtOnce)
+	v.end()
 	if got := out.String(); got != "larder: org.x: 10 B of 10 B, 2 of 2 files\n" {
 		t.Errorf("said %q", got)
 	}
