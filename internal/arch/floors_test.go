@@ -75,6 +75,7 @@ var testsOnly = map[string]bool{
 	"internal/fence/escape":                true,
 	"internal/fsx/crash":                   true,
 	"internal/localapi/localapitest":       true,
+	"internal/programtest":                 true,
 }
 
 func floorOf(path string) int {

@@ -1,27 +1,25 @@
-// Package buckettest runs a real S3 server, versitygw, over a folder, for tests. It is
-// the versitygw on the PATH, or is built from its Go module, which takes minutes once.
+// Package buckettest runs a real S3 server, versitygw, over a folder, for tests.
 // The folder's file system must have extended attributes: with the server's sidecar files its
 // conditions are not atomic.
 package buckettest
 
 import (
-	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"larder/internal/programtest"
 )
 
-// module is what .ci/run installs too.
-const module = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+// program is what .ci/run installs too.
+const program = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 
 // Server is a running server. It ends with the test.
 type Server struct {
@@ -32,37 +30,14 @@ type Server struct {
 	client *minio.Client
 }
 
-var program = sync.OnceValues(func() (string, error) {
-	if found, err := exec.LookPath("versitygw"); err == nil {
-		return found, nil
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir = filepath.Join(dir, "larder-tests")
-	cmd := exec.Command("go", "install", module)
-	cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go install %s: %w\n%s", module, err, out)
-	}
-	return filepath.Join(dir, "versitygw"), nil
-})
-
 // Start runs a server on this machine.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	file, err := program()
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skipf("no S3 server: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	file := programtest.Find(t, program)
 	s := &Server{Access: "publisher", Secret: "a-secret-of-this-test", Dir: t.TempDir()}
 	log := filepath.Join(t.TempDir(), "log")
 	for try := 1; ; try++ { // another process may take the port first
-		addr := freePort(t)
+		addr := programtest.Free(t, "tcp")
 		out, err := os.Create(log)
 		if err != nil {
 			t.Fatal(err)
@@ -87,20 +62,12 @@ func Start(t testing.TB) *Server {
 			t.Fatalf("versitygw does not answer:\n%s", text)
 		}
 	}
+	var err error
 	s.client, err = minio.New(strings.TrimPrefix(s.URL, "http://"), &minio.Options{Creds: credentials.NewStaticV4(s.Access, s.Secret, ""), Region: "us-east-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func freePort(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // answers waits until the server does, for a minute at most, or has ended.

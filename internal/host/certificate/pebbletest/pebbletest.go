@@ -1,5 +1,5 @@
 // Package pebbletest runs a real ACME authority, Pebble, for tests, with a name server that leads every name to
-// this machine. Both are the programs on the PATH, or are built from their Go module, which takes a minute once.
+// this machine.
 package pebbletest
 
 import (
@@ -11,7 +11,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -23,31 +22,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"larder/internal/programtest"
 )
 
-// module is what .ci/run installs too.
-const module = "github.com/letsencrypt/pebble/v2/cmd/%s@v2.10.1"
-
-var programs = sync.OnceValues(func() (found map[string]string, err error) {
-	found = map[string]string{}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return nil, err
-	}
-	dir = filepath.Join(dir, "larder-tests")
-	for _, name := range []string{"pebble", "pebble-challtestsrv"} {
-		if found[name], err = exec.LookPath(name); err == nil {
-			continue
-		}
-		found[name] = filepath.Join(dir, name)
-		cmd := exec.Command("go", "install", fmt.Sprintf(module, name))
-		cmd.Env = append(os.Environ(), "GOBIN="+dir, "GOFLAGS=")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("go install %s: %w\n%s", name, err, out)
-		}
-	}
-	return found, nil
-})
+// What .ci/run installs too.
+const (
+	authority  = "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1"
+	nameServer = "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv@v2.10.1"
+)
 
 // Authority is a running authority. It ends with the test.
 type Authority struct {
@@ -59,15 +42,8 @@ type Authority struct {
 // Start runs an authority that looks for whom it gives certificates at that port of this machine.
 func Start(t testing.TB, port int) *Authority {
 	t.Helper()
-	found, err := programs()
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skipf("no ACME authority: %v", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	for range 5 {
-		if a := start(t, found, port); a != nil {
+		if a := start(t, port); a != nil {
 			return a
 		}
 	}
@@ -76,11 +52,11 @@ func Start(t testing.TB, port int) *Authority {
 }
 
 // start gives nil when another process took a port first.
-func start(t testing.TB, found map[string]string, port int) *Authority {
+func start(t testing.TB, port int) *Authority {
 	t.Helper()
 	dir := t.TempDir()
-	names, api, manage := free(t, "udp"), free(t, "tcp"), free(t, "tcp")
-	if !run(t, found["pebble-challtestsrv"], "Starting management server", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dnsserver", names, "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", free(t, "tcp")) {
+	names, api, manage := programtest.Free(t, "udp"), programtest.Free(t, "tcp"), programtest.Free(t, "tcp")
+	if !run(t, programtest.Find(t, nameServer), "Starting management server", "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-dnsserver", names, "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", programtest.Free(t, "tcp")) {
 		return nil
 	}
 	a := &Authority{Directory: "https://" + api + "/dir", CA: filepath.Join(dir, "cert.pem")}
@@ -94,7 +70,7 @@ func start(t testing.TB, found map[string]string, port int) *Authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !run(t, found["pebble"], "ACME directory available", "-config", file, "-dnsserver", names) || !listens(api) || !listens(manage) {
+	if !run(t, programtest.Find(t, authority), "ACME directory available", "-config", file, "-dnsserver", names) || !listens(api) || !listens(manage) {
 		return nil
 	}
 	resp, err := client.Get("https://" + manage + "/roots/0")
@@ -197,22 +173,4 @@ func run(t testing.TB, file, ready string, args ...string) bool {
 		t.Fatalf("%s is not ready:\n%s", file, said.String())
 	}
 	return false
-}
-
-func free(t testing.TB, network string) string {
-	t.Helper()
-	if network == "udp" {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		return c.LocalAddr().String()
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
