@@ -111,20 +111,47 @@ func (c *cli) hostBackupCommand() *cobra.Command {
 }
 
 func (c *cli) hostRestoreCommand() *cobra.Command {
-	var dir, from string
+	var dir, from, place string
+	var where siteOptions
 	cmd := &cobra.Command{
-		Use: "restore --from BACKUP --dir DIR", Short: "Make a host's directory of a backup", Args: takes(0, 0),
+		Use: "restore --from BACKUP --dir DIR [--site SITE]", Short: "Make a host's directory of a backup", Args: takes(0, 0),
 		Long: "Make a host's directory of a backup. Start the host on it then: it publishes anew what the backup knew, and signs it above all\n" +
 			"that devices may have seen since. The next version of each pack has a number that is higher by a thousand: a device that has a\n" +
-			"version which the backup does not know keeps it until then.",
+			"version which the backup does not know keeps it until then.\n\n" +
+			"If keys were changed after the backup was made (\"larder keys rotate\"), devices follow the new ones alone, and refuse what the keys of\n" +
+			"the backup sign. Only what they read until now can tell: name with --site an export, a mirror or the old host's folder \"site\". The\n" +
+			"restored host goes on from what is signed there, and nothing is restored while it lacks a key for that.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dir == "" || from == "" {
 				return wrongUse(cmd, "--dir or --from is missing")
 			}
-			return host.Restore(cmd.Context(), from, dir, time.Now())
+			r := host.Restoration{From: from, Dir: dir, Now: time.Now()}
+			if place != "" {
+				var err error
+				if r.Site, err = where.store(cmd, place); err != nil {
+					return err
+				}
+			}
+			all, err := host.Restore(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			if place == "" {
+				c.note("if keys were changed after the backup was made, devices refuse what this host signs: restore it with --site then")
+			}
+			for _, a := range all {
+				if a.Later {
+					c.say("%s: its keys were changed after the backup was made; the host goes on from what is signed in %s (root %d)", a.App, place, a.Root)
+				} else {
+					c.say("%s: its keys are those of the backup (root %d)", a.App, a.Root)
+				}
+			}
+			return nil
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "directory `BACKUP` that \"larder host backup\" wrote")
+	cmd.Flags().StringVar(&place, "site", "", "what devices read until now: `SITE`, a folder or s3://BUCKET/PREFIX")
+	where.bucketFlags(cmd)
 	return hostDir(cmd, &dir)
 }
 

@@ -9,13 +9,9 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"larder/asset"
 	"larder/internal/fsx"
 	"larder/internal/host/catalog"
-	"larder/internal/host/process"
-	"larder/internal/publish"
 )
 
 // Backup copies a host's directory into another, while the host runs or not. What is there from an
@@ -49,46 +45,6 @@ func Backup(ctx context.Context, dir, to string) error {
 	return told(to, fsx.Move(disk, fresh, filepath.Join(to, "host.db")))
 }
 
-// Restore makes a host's directory of a backup. What the site has is published anew when the
-// host starts, above all that devices may have seen since the backup was made.
-func Restore(ctx context.Context, from, dir string, now time.Time) error {
-	if _, err := os.Stat(filepath.Join(from, "host.db")); err != nil {
-		return &asset.Error{Code: asset.CodeNotFound, Op: op, Subject: from, Message: "there is no whole backup", Help: "name a directory that \"larder host backup\" wrote"}
-	}
-	if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {
-		return &asset.Error{Code: asset.CodeState, Op: op, Subject: dir, Message: "it is not empty", Help: "name a directory that is not there yet"}
-	}
-	for _, part := range []string{"keys", "uploads", "site"} {
-		if err := copyTree(ctx, filepath.Join(from, part), filepath.Join(dir, part)); err != nil {
-			return told(dir, err)
-		}
-	}
-	disk := fsx.OS()
-	temp := filepath.Join(dir, fsx.TempPrefix+"host.db")
-	if err := copyFile(filepath.Join(from, "host.db"), temp); err != nil {
-		return told(dir, err)
-	}
-	if err := fsx.Move(disk, temp, filepath.Join(dir, "host.db")); err != nil {
-		return told(dir, err)
-	}
-	h, err := Open(ctx, Options{Dir: dir, Base: "http://localhost", Log: discard, Now: func() time.Time { return now }})
-	if err != nil {
-		return err
-	}
-	return errors.Join(h.catalog.Write(ctx, func(tx catalog.Tx) error {
-		if err := tx.Restored(); err != nil {
-			return err
-		}
-		apps, err := tx.Apps()
-		for _, a := range apps {
-			for _, channel := range publish.Contexts {
-				err = errors.Join(err, process.Publish(tx, a.ID, channel, h.Now()))
-			}
-		}
-		return err
-	}), h.Close())
-}
-
 // Export copies the site of a host into a folder that any web server may deliver below
 // /larder/v1/. It is whole at every moment: what devices follow is copied last.
 func Export(ctx context.Context, dir, to string) error {
@@ -112,8 +68,8 @@ func order(name string) int {
 	return 1
 }
 
-// copyTree copies a tree of files, in order. What is called by its content or version is not copied
-// again; what goes meanwhile was not needed.
+// copyTree copies a tree of files, in order. What a site has under the name of its content or version is
+// not copied again; what goes meanwhile was not needed.
 func copyTree(ctx context.Context, from, to string) error {
 	steps := [4][]string{}
 	err := filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
@@ -138,7 +94,7 @@ func copyTree(ctx context.Context, from, to string) error {
 			}
 			old, err1 := os.Stat(filepath.Join(to, rel))
 			now, err2 := os.Stat(filepath.Join(from, rel))
-			if n < 2 && err1 == nil && err2 == nil && old.Size() == now.Size() && !strings.HasSuffix(from, "uploads") {
+			if n < 2 && err1 == nil && err2 == nil && old.Size() == now.Size() && filepath.Base(from) == "site" {
 				continue
 			}
 			if err := copyFile(filepath.Join(from, rel), filepath.Join(to, rel)); err != nil && !errors.Is(err, fs.ErrNotExist) {

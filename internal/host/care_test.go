@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -85,10 +86,10 @@ func TestABackupOfARunningHostIsRestoredWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := Restore(t.Context(), backup, dir, time.Now()); err != nil {
+	if _, err := Restore(t.Context(), Restoration{From: backup, Dir: dir, Now: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	if err := Restore(t.Context(), backup, dir, time.Now()); err == nil {
+	if _, err := Restore(t.Context(), Restoration{From: backup, Dir: dir, Now: time.Now()}); err == nil {
 		t.Error("a directory that has something was written over")
 	}
 	if got := bad(t, dir, true); len(got) > 0 {
@@ -109,32 +110,50 @@ func TestABackupOfARunningHostIsRestoredWhole(t *testing.T) {
 	}
 }
 
+// witness is a device that remembers what it saw of sites.
+type witness struct {
+	t    *testing.T
+	root []byte
+	kept string
+}
+
+func (w *world) device() witness {
+	w.t.Helper()
+	root, err := os.ReadFile(filepath.Join(w.dir, "keys", bundle, "root.json"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return witness{w.t, root, w.t.TempDir()}
+}
+
+// sees gives the pack that the site of a host offers the public.
+func (d witness) sees(dir string) (string, error) {
+	d.t.Helper()
+	from := publish.Fetcher{From: publish.Folder{Dir: filepath.Join(dir, "site"), Disk: fsx.OS()}, App: bundle}
+	device := trust.Client{Anchor: d.root, Context: "production", Dir: d.kept, Disk: fsx.OS(), Fetcher: from, Now: time.Now}
+	proven, err := device.Refresh(d.t.Context())
+	if err != nil {
+		return "", err
+	}
+	m, err := asset.ParseDownloadManifest(proven.Manifest)
+	if err != nil || len(m.Packs) != 1 {
+		d.t.Fatalf("it is offered %s, %v", proven.Manifest, err)
+	}
+	return fmt.Sprint(m.Packs[0].ID, " ", m.Packs[0].Version), nil
+}
+
 // A device that saw what the backup does not know follows the restored host, and gets its next version.
 func TestADeviceThatSawMoreThanTheBackupFollowsTheRestoredHost(t *testing.T) {
 	w, v := published(t)
 	packID := str(w.must("GET", "/v1/backgroundAssetVersions/"+v, nil), "relationships.backgroundAsset.data.id")
-	root, err := os.ReadFile(filepath.Join(w.dir, "keys", bundle, "root.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := t.TempDir()
+	device := w.device()
 	sees := func(dir string) string {
 		t.Helper()
-		at := filepath.Join(dir, "site")
-		text, err := os.ReadFile(filepath.Join(at, filepath.FromSlash(site.ManifestPath(bundle, "production"))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		device := trust.Client{Anchor: root, Context: "production", Dir: kept, Disk: fsx.OS(), Fetcher: publish.Fetcher{From: publish.Folder{Dir: at, Disk: fsx.OS()}, App: bundle}, Now: time.Now, Offer: text}
-		proven, err := device.Refresh(t.Context())
+		got, err := device.sees(dir)
 		if err != nil {
 			t.Fatalf("the device refuses the site: %v", err)
 		}
-		m, err := asset.ParseDownloadManifest(proven.Manifest)
-		if err != nil || len(m.Packs) != 1 {
-			t.Fatalf("it is offered %s, %v", proven.Manifest, err)
-		}
-		return fmt.Sprint(m.Packs[0].ID, " ", m.Packs[0].Version)
+		return got
 	}
 	sees(w.dir)
 	backup, dir := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "again")
@@ -149,14 +168,11 @@ func TestADeviceThatSawMoreThanTheBackupFollowsTheRestoredHost(t *testing.T) {
 	if got := sees(w.dir); got != "level 3" {
 		t.Fatalf("the device saw %s", got)
 	}
-	if err := Restore(t.Context(), backup, dir, time.Now()); err != nil {
+	if _, err := Restore(t.Context(), Restoration{From: backup, Dir: dir, Now: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	again := newWorld(t, func(o *Options) { o.Dir = dir })
+	again := republished(t, dir)
 	again.admin = w.admin
-	for range publish.Contexts { // all are published anew
-		again.step("release noted")
-	}
 	if got := sees(dir); got != "level 1" {
 		t.Errorf("of the restored host the device sees %s", got)
 	}
@@ -166,6 +182,106 @@ func TestADeviceThatSawMoreThanTheBackupFollowsTheRestoredHost(t *testing.T) {
 	if got := sees(dir); got != "level 1002" {
 		t.Errorf("after its next version the device sees %s", got)
 	}
+}
+
+// Devices follow keys that were changed after the backup, and no others: so must the restored host.
+func TestAHostIsRestoredWithTheKeysThatDevicesFollow(t *testing.T) {
+	w, _ := published(t)
+	device, keys := w.device(), filepath.Join(w.dir, "keys", bundle)
+	backup, later, export := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "later"), t.TempDir()
+	for _, to := range []string{backup, later} {
+		if err := Backup(t.Context(), w.dir, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, role := range []trust.Role{trust.RoleRoot, trust.RoleTimestamp, trust.RolePublisher} {
+		rotate(t, filepath.Join(w.dir, "site"), keys, role)
+	}
+	if got, err := device.sees(w.dir); got != "level 1" {
+		t.Fatalf("the device sees %s: %v", got, err)
+	}
+	if err := Export(t.Context(), w.dir, export); err != nil {
+		t.Fatal(err)
+	}
+
+	blind := filepath.Join(t.TempDir(), "blind")
+	if all, err := Restore(t.Context(), Restoration{From: backup, Dir: blind, Now: time.Now()}); err != nil || len(all) > 0 {
+		t.Fatalf("without a site: %v, %v", all, err)
+	}
+	republished(t, blind)
+	if got, err := device.sees(blind); asset.CodeOf(err) != asset.CodeSignature {
+		t.Errorf("a device that follows the new keys sees %q, %v", got, err) // why there is Site
+	}
+
+	now := Restoration{From: backup, Dir: filepath.Join(t.TempDir(), "again"), Site: publish.Folder{Dir: export, Disk: fsx.OS()}, Now: time.Now()}
+	_, err := Restore(t.Context(), now)
+	if e := asset.AsError(err); e == nil || e.Code != asset.CodeState || !strings.Contains(e.Help, "timestamp-") || !strings.Contains(e.Help, "publisher-") || strings.Contains(e.Help, "release-") {
+		t.Fatalf("without the new keys: %v", err)
+	}
+	if _, err := os.Stat(now.Dir); err == nil {
+		t.Error("something was restored all the same")
+	}
+	// The keys are in a later backup, which was lost but for them: with its root, though that is as long as the one before.
+	if err := Backup(t.Context(), w.dir, later); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyTree(t.Context(), filepath.Join(later, "keys"), filepath.Join(backup, "keys")); err != nil {
+		t.Fatal(err)
+	}
+	all, err := Restore(t.Context(), now)
+	if err != nil || len(all) != 1 || all[0] != (Restored{bundle, 3, true}) {
+		t.Fatalf("restored are %v, %v", all, err)
+	}
+	if fresh, err := os.ReadFile(filepath.Join(backup, "keys", bundle, "root.json")); err != nil || bytes.Equal(fresh, device.root) {
+		t.Errorf("the later backup has the root of before, %v", err)
+	}
+	republished(t, now.Dir)
+	if got, err := device.sees(now.Dir); got != "level 1" {
+		t.Errorf("of the restored host the device sees %q, %v", got, err)
+	}
+	if got := bad(t, now.Dir, true); len(got) > 0 {
+		t.Errorf("the doctor says: %q", got)
+	}
+}
+
+// rotate replaces the key of a role, as larder keys rotate.
+func rotate(t *testing.T, at, keys string, role trust.Role) {
+	t.Helper()
+	dir, to := publish.KeyDir{Dir: keys}, publish.Folder{Dir: at, Disk: fsx.OS()}
+	fresh, err := dir.Generate(role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := publish.Change(t.Context(), to, bundle, dir, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := trust.Edit{Role: role, Add: []trust.Key{fresh}}
+	for _, h := range c.Holders() {
+		if h.Role == role {
+			edit.Revoke = append(edit.Revoke, h.Keys[0].ID)
+		}
+	}
+	p, err := c.Propose([]trust.Edit{edit})
+	if err == nil {
+		err = c.Accept(p)
+	}
+	if err == nil {
+		err = c.Commit(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// republished starts a restored host, and waits until it has signed all anew.
+func republished(t *testing.T, dir string) *world {
+	t.Helper()
+	w := newWorld(t, func(o *Options) { o.Dir = dir })
+	for range publish.Contexts {
+		w.step("release noted")
+	}
+	return w
 }
 
 func TestAnExportIsASite(t *testing.T) {

@@ -72,15 +72,14 @@ func (p *publication) readTrust(ctx context.Context) error {
 func (p *publication) readSigned() error {
 	p.live = map[string]*asset.DownloadManifest{}
 	for _, c := range Contexts {
-		_, err := p.repo.Manifest(c, func(text []byte) ([]trust.Version, error) {
-			m, err := asset.ParseDownloadManifest(text)
-			if err != nil {
-				return nil, err
-			}
-			p.live[c] = m
-			return VersionsOf(m)
-		})
+		text, err := p.repo.Manifest(c, Named)
 		if err != nil {
+			return err
+		}
+		if text == nil {
+			continue
+		}
+		if p.live[c], err = asset.ParseDownloadManifest(text); err != nil {
 			return err
 		}
 	}
@@ -152,6 +151,15 @@ func VersionsOf(manifests ...*asset.DownloadManifest) ([]trust.Version, error) {
 		}
 	}
 	return list, nil
+}
+
+// Named are the versions that the text of a manifest names: for [trust.Repository.Manifest].
+func Named(text []byte) ([]trust.Version, error) {
+	m, err := asset.ParseDownloadManifest(text)
+	if err != nil {
+		return nil, err
+	}
+	return VersionsOf(m)
 }
 
 // check looks at the site as a device would that never saw it before.

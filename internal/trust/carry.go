@@ -13,6 +13,11 @@ import (
 // Version numbers what a site has signed: it rises whenever devices have something to learn.
 func (r *Repository) Version() int64 { return r.snapshot.Signed.Version }
 
+// Authority numbers who may sign: the versions of root and targets. They rise when keys are changed.
+func (r *Repository) Authority() (root, targets int64) {
+	return r.root.Signed.Version, r.targets.Signed.Version
+}
+
 // Contexts have a signed manifest.
 func (r *Repository) Contexts() (all []string) {
 	for _, role := range r.delegations() {
