@@ -132,19 +132,12 @@ func (r Restoration) authorities(ctx context.Context) (all []authority, err erro
 
 func (r Restoration) authority(ctx context.Context, app asset.AppID) (a authority, err error) {
 	keys := process.KeyDir(filepath.Join(r.From, "keys"), catalog.App{Bundle: app})
-	read := func(from publish.Store) (*trust.Repository, error) {
-		c, err := publish.Change(ctx, from, app, keys, r.Now)
-		if err != nil {
-			return nil, err
-		}
-		return c.Repository, nil
-	}
-	if a.repo, err = read(r.Site); err != nil {
+	if a.repo, err = publish.Signed(ctx, r.Site, app, keys, r.Now); err != nil {
 		return a, err
 	}
 	root, targets := a.repo.Authority()
 	var oldRoot, oldTargets int64 // none, if the root that was put beside the keys is newer than all of the backup's site
-	before, err := read(publish.Folder{Dir: filepath.Join(r.From, "site"), Disk: fsx.OS()})
+	before, err := publish.Signed(ctx, publish.Folder{Dir: filepath.Join(r.From, "site"), Disk: fsx.OS()}, app, keys, r.Now)
 	if err == nil {
 		oldRoot, oldTargets = before.Authority()
 	} else if asset.CodeOf(err) != asset.CodeSignature {

@@ -26,7 +26,9 @@ type KeyDir struct {
 const (
 	rootFile  = "root.json"
 	beginFile = "begin.json"
-	maxDoc    = 16 << 20
+	// unfinishedFile has the change of keys that is being written to a site.
+	unfinishedFile = "unfinished.json"
+	maxDoc         = 16 << 20
 )
 
 func (k KeyDir) ring() *trust.Keyring {
@@ -125,6 +127,9 @@ func (k KeyDir) Signing(ctx context.Context) (*Signing, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, told(filepath.Join(k.Dir, beginFile), err)
 	}
+	if _, err := k.folder().Get(ctx, unfinishedFile, maxDoc); err == nil {
+		s.unfinished = true
+	}
 	s.Keys, err = k.ring().Keys()
 	return s, err
 }
@@ -132,8 +137,44 @@ func (k KeyDir) Signing(ctx context.Context) (*Signing, error) {
 // Generate makes one more key for a role.
 func (k KeyDir) Generate(r trust.Role) (trust.Key, error) { return k.ring().Generate(r) }
 
-// Change opens the metadata of a site for [Ceremony].
+// Change opens the metadata of a site for [Ceremony]. A change of the same keys that was cut off is
+// completed first: under its root alone nothing that the site has is proved.
 func Change(ctx context.Context, to Store, app asset.AppID, keys KeyDir, now time.Time) (*Ceremony, error) {
+	c, err := open(ctx, to, app, keys, now)
+	if err == nil && c.p.Signing.unfinished { // the site is whole: it has all of that change, or nothing
+		return c, keys.finished()
+	}
+	if asset.CodeOf(err) != asset.CodeSignature {
+		return c, err
+	}
+	text, lost := keys.folder().Get(ctx, unfinishedFile, maxDoc)
+	if lost != nil {
+		return nil, err
+	}
+	pending, lost := ReadPending(text)
+	if lost != nil || pending.Root == nil {
+		return nil, err
+	}
+	if c, lost = open(ctx, without{to, pending.Root}, app, keys, now); lost != nil || c.Accept(pending) != nil {
+		return nil, err
+	}
+	c.p.To = to
+	if err := c.Commit(ctx); err != nil {
+		return nil, err
+	}
+	return open(ctx, to, app, keys, now)
+}
+
+// Signed reads what a site has signed, and changes nothing.
+func Signed(ctx context.Context, from Store, app asset.AppID, keys KeyDir, now time.Time) (*trust.Repository, error) {
+	c, err := open(ctx, from, app, keys, now)
+	if err != nil {
+		return nil, err
+	}
+	return c.Repository, nil
+}
+
+func open(ctx context.Context, to Store, app asset.AppID, keys KeyDir, now time.Time) (*Ceremony, error) {
 	s, err := keys.Signing(ctx)
 	if err != nil {
 		return nil, err
@@ -145,18 +186,50 @@ func Change(ctx context.Context, to Store, app asset.AppID, keys KeyDir, now tim
 	return &Ceremony{p: p, keys: keys, Repository: p.repo}, nil
 }
 
+// without is a site as it was before a document came.
+type without struct {
+	Store
+	document []byte
+}
+
+// Get implements Store.
+func (w without) Get(ctx context.Context, name string, limit int64) ([]byte, error) {
+	b, err := w.Store.Get(ctx, name, limit)
+	if err == nil && bytes.Equal(b, w.document) {
+		return nil, fs.ErrNotExist
+	}
+	return b, err
+}
+
 // Ceremony changes who may sign.
 type Ceremony struct {
 	*trust.Repository
-	p    *publication
-	keys KeyDir
+	p       *publication
+	keys    KeyDir
+	pending *trust.Pending // accepted
 }
 
-// Commit writes what was accepted to the site, or into the directory of keys while nothing
-// is published yet.
+// Accept is [trust.Repository.Accept], for Commit.
+func (c *Ceremony) Accept(p *trust.Pending) error {
+	err := c.Repository.Accept(p)
+	if err == nil {
+		c.pending = p
+	}
+	return err
+}
+
+// Commit writes what was accepted to the site. Nothing can be proved between its root and its timestamp, so
+// the change is first noted beside the keys.
 func (c *Ceremony) Commit(ctx context.Context) error {
 	if len(c.p.Signing.Begin) > 0 {
 		return fault(asset.CodeState, c.p.To.String(), "nothing is published there yet", "publish first; then keys can be changed")
+	}
+	text, err := json.Marshal(c.pending)
+	if err == nil {
+		err = c.keys.folder().Put(ctx, unfinishedFile, bytes.NewReader(text), int64(len(text)))
+	}
+	if err != nil {
+		return told(c.keys.Dir, err)
 	}
 	files, err := c.Files()
 	if err != nil {
@@ -178,7 +251,16 @@ func (c *Ceremony) Commit(ctx context.Context) error {
 	if err := c.keys.folder().Put(ctx, rootFile, bytes.NewReader(root), int64(len(root))); err != nil {
 		return told(c.keys.Dir, err)
 	}
-	return nil
+	return c.keys.finished()
+}
+
+// finished forgets the change that was noted.
+func (k KeyDir) finished() error {
+	err := k.folder().Disk.Remove(k.folder().path(unfinishedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return told(k.Dir, err)
 }
 
 // ReadPending reads a change that waits for signatures.

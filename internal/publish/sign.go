@@ -26,6 +26,8 @@ type Signing struct {
 	Refresh bool
 	// Above is a version above which all is to be: see [trust.Repository.Above].
 	Above int64
+
+	unfinished bool // a change of keys was begun
 }
 
 // readTrust proves the site's metadata.
@@ -59,6 +61,11 @@ func (p *publication) readTrust(ctx context.Context) error {
 		p.Signing.Begin, p.stamp = nil, now
 	}
 	if p.repo, err = trust.OpenRepository(read, p.Signing.Root, p.Signing.Keys, p.Signing.Lives, p.Now); err != nil {
+		if e := (*asset.Error)(nil); p.Signing.unfinished && errors.As(err, &e) {
+			unproved := *e
+			unproved.Help = "a change of keys was cut off: larder keys status, with the same keys, completes it"
+			return &unproved
+		}
 		return err
 	}
 	if p.repo.Above(p.Signing.Above); !signed {
