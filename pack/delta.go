@@ -17,6 +17,7 @@ const opDelta = "open delta"
 // Bounds of a delta (doc/pack-format.md, "Deltas").
 const (
 	deltaHead      = 88
+	streamsHead    = 8 // more, where streams are opened
 	maxDeltaBlock  = 4 << 20
 	maxDeltaBlocks = 1 << 22
 	maxDeltaStored = maxDeltaBlock + maxDeltaBlock>>4 + 1024
@@ -24,6 +25,9 @@ const (
 )
 
 var deltaMagic = []byte("LARDERD\x01")
+
+// withStreams is the version of the format where streams are opened.
+const withStreams = 2
 
 // Delta is what turns one version into another: the new index, told by the old
 // one, and the chunks that the old version lacks, in blocks told by its bytes.
@@ -36,6 +40,8 @@ type Delta struct {
 	plain  int64
 	told   []uint32 // stored lengths of the index's blocks
 	blocks []uint32 // and of the others
+	list   []byte   // of opened streams, as stored; none in version 1
+	listed int      // its size
 	from   int64    // where the index's blocks begin
 	data   int64    // and the others
 	size   int64
@@ -43,7 +49,7 @@ type Delta struct {
 
 // OpenDelta reads the head of a delta of the given size.
 func OpenDelta(r io.ReaderAt, size int64) (*Delta, error) {
-	head := make([]byte, deltaHead)
+	head := make([]byte, deltaHead, deltaHead+streamsHead)
 	if size < deltaHead {
 		return nil, fault(asset.CodeSizeMismatch, opDelta, at("the end", size), "the file is too small to be a delta")
 	}
@@ -53,8 +59,16 @@ func OpenDelta(r io.ReaderAt, size int64) (*Delta, error) {
 	if !bytes.Equal(head[:7], deltaMagic[:7]) {
 		return nil, fault(asset.CodeHashMismatch, opDelta, "the head", "this is no delta")
 	}
-	if head[7] != deltaMagic[7] {
-		return nil, fault(asset.CodeDoesNotFit, opDelta, "the head", "the delta has version %d of the format; this Larder knows version %d", head[7], deltaMagic[7])
+	if head[7] < deltaMagic[7] || head[7] > withStreams {
+		return nil, fault(asset.CodeDoesNotFit, opDelta, "the head", "the delta has version %d of the format; this Larder knows versions %d to %d", head[7], deltaMagic[7], withStreams)
+	}
+	stored := int64(0)
+	if head[7] == withStreams {
+		head = head[:cap(head)]
+		if err := readAt(r, head[deltaHead:], deltaHead); err != nil {
+			return nil, disk(opDelta, "the head", err)
+		}
+		stored = int64(binary.LittleEndian.Uint32(head[deltaHead:]))
 	}
 	d := &Delta{r: r, size: size, limit: int(binary.LittleEndian.Uint32(head[72:])), plain: int64(binary.LittleEndian.Uint64(head[80:]))}
 	copy(d.base[:], head[8:])
@@ -64,12 +78,19 @@ func OpenDelta(r io.ReaderAt, size int64) (*Delta, error) {
 		return nil, fault(asset.CodeTooLarge, opDelta, "the head", "the delta says that it is larger than any may be")
 	}
 	told := (d.plain + maxDeltaBlock - 1) / maxDeltaBlock
-	if d.from = deltaHead + 4*(told+blocks); d.from > size {
+	list := int64(len(head)) + 4*(told+blocks)
+	if d.from = list + stored; stored > maxDeltaStored || d.from > size {
 		return nil, fault(asset.CodeSizeMismatch, opDelta, "the head", "the delta has %d bytes, fewer than its own table", size)
 	}
-	table := make([]byte, 4*(told+blocks))
-	if err := readAt(r, table, deltaHead); err != nil {
+	table := make([]byte, d.from-int64(len(head)))
+	if err := readAt(r, table, int64(len(head))); err != nil {
 		return nil, disk(opDelta, "the table", err)
+	}
+	if stored > 0 {
+		d.list, d.listed = table[list-int64(len(head)):], int(binary.LittleEndian.Uint32(head[deltaHead+4:]))
+	}
+	if d.listed > maxList {
+		return nil, fault(asset.CodeTooLarge, opDelta, "the head", "the delta says that it is larger than any may be")
 	}
 	sum := d.from
 	for i := range told + blocks {
@@ -93,6 +114,18 @@ func OpenDelta(r io.ReaderAt, size int64) (*Delta, error) {
 		return nil, fault(asset.CodeSizeMismatch, opDelta, "the table", "the delta says that it has %d bytes, and has %d", sum, size)
 	}
 	return d, nil
+}
+
+// streams gives those that the delta opens, of payloads of such sizes.
+func (d *Delta) streams(base, target int64) (*streams, error) {
+	if d.list == nil {
+		return &streams{plain: base, end: base}, nil
+	}
+	b := make([]byte, d.listed)
+	if err := new(delta.Decoder).Decode(b, listPieces(len(b)), noWindow(), d.list); err != nil {
+		return nil, errStreams
+	}
+	return readStreams(b, base, target)
 }
 
 // Base is the content that the delta begins from.

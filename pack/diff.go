@@ -62,15 +62,20 @@ type differ struct {
 	progress     func(done, total int64)
 	done, total  int64
 
-	matches []delta.Matches // of every block, where there are several shards
+	limit   int                // most bytes of a block
+	opened  *streams           // that the delta opens
+	matches [2][]delta.Matches // of every block, as it is and opened, where there are several shards
 	table   []byte
 	at      int64
 	sum     DeltaSummary
 }
 
 func (d *differ) run(ctx context.Context) error {
+	if err := d.open(ctx); err != nil {
+		return err
+	}
 	blocks := 0
-	if err := d.plan.deltaBlocks(ctx, maxDeltaBlock, func(b deltaBlock) error {
+	if err := d.plan.deltaBlocks(ctx, d.limit, func(b deltaBlock) error {
 		blocks++
 		d.sum.Missing += int64(b.size)
 		return nil
@@ -81,14 +86,21 @@ func (d *differ) run(ctx context.Context) error {
 		return fault(asset.CodeTooLarge, opDiff, "the target", "it would take more than %d blocks", maxDeltaBlocks)
 	}
 	d.sum.Base, d.sum.Content, d.sum.Blocks = d.base.Content(), d.target.Content(), blocks
-	old := d.base.total().payload
+	old := d.opened.end
 	shards := max(1, (old+deltaShard-1)/deltaShard)
 	d.total = old + (shards+1)*d.sum.Missing
 	told, err := d.index(ctx)
 	if err != nil {
 		return err
 	}
-	d.at = deltaHead + 4*int64(len(told)+blocks)
+	list, listed, err := d.list()
+	if err != nil {
+		return err
+	}
+	d.at = deltaHead + 4*int64(len(told)+blocks) + int64(len(list))
+	if list != nil {
+		d.at += streamsHead
+	}
 	for _, b := range told {
 		if err := d.put(b); err != nil {
 			return err
@@ -101,15 +113,30 @@ func (d *differ) run(ctx context.Context) error {
 	d.sum.Size = d.at
 	head := append([]byte(nil), deltaMagic...)
 	head = append(append(head, d.sum.Base[:]...), d.sum.Index[:]...)
-	head = binary.LittleEndian.AppendUint32(head, maxDeltaBlock)
+	head = binary.LittleEndian.AppendUint32(head, uint32(d.limit))
 	head = binary.LittleEndian.AppendUint32(head, uint32(blocks))
 	plain := int64(0)
 	if len(told) > 0 {
 		plain = newPlainIndex(d.target).size()
 	}
 	head = binary.LittleEndian.AppendUint64(head, uint64(plain))
-	_, err = d.w.WriteAt(append(head, d.table...), 0)
+	if list != nil {
+		head[7] = withStreams
+		head = binary.LittleEndian.AppendUint32(head, uint32(len(list)))
+		head = binary.LittleEndian.AppendUint32(head, uint32(listed))
+	}
+	_, err = d.w.WriteAt(append(append(head, d.table...), list...), 0)
 	return err
+}
+
+// list gives the list of opened streams as stored, and its size.
+func (d *differ) list() (stored []byte, size int, err error) {
+	if !d.opened.list() {
+		return nil, 0, nil
+	}
+	b := d.opened.appendTo(nil)
+	stored, err = new(delta.Encoder).Encode(b, listPieces(len(b)), noWindow(), &delta.Matches{})
+	return stored, len(b), err
 }
 
 func (d *differ) put(b []byte) error {
@@ -167,14 +194,14 @@ func (d *differ) index(ctx context.Context) ([][]byte, error) {
 
 // shards goes through the old bytes, and writes the blocks while it has the last of them.
 func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
-	old := d.base.total().payload
+	old := d.opened.end
 	if shards > 1 {
-		d.matches = make([]delta.Matches, blocks)
+		d.matches = [2][]delta.Matches{make([]delta.Matches, blocks), make([]delta.Matches, blocks)}
 	}
 	shard := make([]byte, min(old, deltaShard))
 	for i := range shards {
 		b := shard[:min(old-i*deltaShard, deltaShard)]
-		if _, err := newUnpacked(opDiff, d.base).ReadAt(b, i*deltaShard); err != nil {
+		if _, err := d.old().ReadAt(b, i*deltaShard); err != nil {
 			return err
 		}
 		x := delta.NewIndex(b, i*deltaShard)
@@ -186,11 +213,21 @@ func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
 	return nil
 }
 
+// old reads the opened old payload.
+func (d *differ) old() io.ReaderAt { return newOpenedOld(newUnpacked(opDiff, d.base), d.opened) }
+
 // coding is a block on its way into the delta.
 type coding struct {
 	deltaBlock
-	raw, stored []byte
-	m           *delta.Matches
+	forms  [2]form // as it is, and opened, if it can be
+	stored []byte
+}
+
+// form is a way to tell a block.
+type form struct {
+	head, told []byte
+	pieces     []delta.Piece
+	m          *delta.Matches
 }
 
 // scan looks for every block in a shard, and codes them if it is the last one.
@@ -201,36 +238,50 @@ func (d *differ) scan(ctx context.Context, x *delta.Index, last bool) error {
 		old *delta.Window
 	}
 	idle := make(chan *coder, workers)
-	source := newUnpacked(opDiff, d.target)
+	source := &opener{d: d, r: newUnpacked(opDiff, d.target)}
 	return inOrder(ctx, workers, func(emit func(coding) error) error {
-		return d.plan.deltaBlocks(ctx, maxDeltaBlock, func(b deltaBlock) error {
-			c := coding{deltaBlock: b, raw: make([]byte, b.size), m: &delta.Matches{}}
-			at := 0
-			for _, p := range b.pieces {
-				if _, err := source.ReadAt(c.raw[at:at+p.Len], p.Addr); err != nil {
-					return err
-				}
-				at += p.Len
+		return d.plan.deltaBlocks(ctx, d.limit, func(b deltaBlock) error {
+			c := coding{deltaBlock: b}
+			var err error
+			if c.forms, err = source.forms(b); err != nil {
+				return err
 			}
-			if d.matches != nil {
-				c.m = &d.matches[b.number]
+			for i := range c.forms {
+				if c.forms[i].m = new(delta.Matches); d.matches[i] != nil {
+					c.forms[i].m = &d.matches[i][b.number]
+				}
 			}
 			return emit(c)
 		})
 	}, func(c *coding) (err error) {
-		if x.Scan(c.raw, c.m); !last {
+		for _, f := range c.forms {
+			if f.told != nil {
+				x.Scan(f.told, f.m)
+			}
+		}
+		if !last {
 			return nil
 		}
 		var k *coder
 		select {
 		case k = <-idle:
 		default:
-			k = &coder{old: delta.NewWindow(newUnpacked(opDiff, d.base), d.base.total().payload)}
+			k = &coder{old: delta.NewWindow(d.old(), d.opened.end)}
 		}
-		c.stored, err = k.enc.Encode(c.raw, c.pieces, k.old, c.m)
-		idle <- k
-		*c.m = delta.Matches{}
-		return err
+		defer func() { idle <- k }()
+		for _, f := range c.forms {
+			if f.told == nil {
+				continue
+			}
+			coded, err := k.enc.Encode(f.told, f.pieces, k.old, f.m)
+			if err != nil {
+				return err
+			}
+			if *f.m = (delta.Matches{}); c.stored == nil || len(f.head)+len(coded) < len(c.stored) {
+				c.stored = append(f.head, coded...)
+			}
+		}
+		return nil
 	}, func(c *coding, err error) error {
 		if err != nil {
 			return err

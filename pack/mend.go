@@ -33,6 +33,11 @@ func (p *Plan) patch(ctx context.Context, atHand bool) error {
 	}
 	p.blocks = newBits(len(p.delta.blocks))
 	blocks := 0
+	var unread error
+	if p.opened, unread = p.delta.streams(p.olds[0].Archive.total().payload, p.target.total().payload); unread != nil {
+		p.delta = nil
+		return nil // frames serve
+	}
 	err := p.deltaBlocks(ctx, p.delta.limit, func(b deltaBlock) error {
 		if blocks++; blocks > len(p.delta.blocks) {
 			return errMisfit
@@ -126,7 +131,7 @@ func (a *applier) patch(ctx context.Context) error {
 		case m = <-idle:
 		default:
 			old := p.payload(0, a.root)
-			m = &mason{old: old, window: delta.NewWindow(old, p.olds[0].Archive.total().payload), dec: new(delta.Decoder)}
+			m = &mason{old: old, window: delta.NewWindow(newOpenedOld(old, p.opened), p.opened.end), dec: new(delta.Decoder)}
 		}
 		defer func() { idle <- m }()
 		err := a.mason(m, j)
@@ -154,7 +159,7 @@ func (a *applier) lacks(w want) bool { return a.plan.made.has(w.number) && !a.ha
 func (a *applier) mason(m *mason, j *masonJob) error {
 	b := buffer(&rawBuffers, j.size)[:j.size]
 	defer release(&rawBuffers, b)
-	fault := m.dec.Decode(b, j.pieces, m.window, j.stored)
+	fault := m.make(b, j, a.plan.opened)
 	h := newHand(a.stage)
 	defer h.close()
 	for _, w := range j.wants {
@@ -183,13 +188,32 @@ func (a *applier) mason(m *mason, j *masonJob) error {
 	return nil
 }
 
+// make fills b from the stored block.
+func (m *mason) make(b []byte, j *masonJob, s *streams) error {
+	if s.list() {
+		o := s.opening(j.pieces)
+		stored, err := o.read(j.stored)
+		if err != nil {
+			return err
+		}
+		pieces, size := o.pieces(j.pieces, s)
+		told := make([]byte, size)
+		if err := m.dec.Decode(told, pieces, m.window, stored); err != nil {
+			return err
+		}
+		o.close(b, told)
+		return nil
+	}
+	return m.dec.Decode(b, j.pieces, m.window, j.stored)
+}
+
 // blame finds the old chunks that a block was made from and that are rotten. If all
 // are good, it is the block that is.
 func (a *applier) blame(m *mason, j *masonJob) (rotten []Mismatch) {
 	old := newEye(a.root)
 	defer old.close()
 	where, addr := a.plan.olds[0], int64(0)
-	for _, r := range m.window.Reset() {
+	for _, r := range a.plan.opened.closed(m.window.Reset()) {
 		for addr = max(addr, r[0]); addr < r[1]; {
 			s, c, err := a.plan.holder(0, addr)
 			if err != nil {

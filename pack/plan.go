@@ -86,6 +86,7 @@ type Plan struct {
 	keep   []uint32          // for each target row: 0, or 1 + the number of the old file's first chunk
 	fetch  bits              // target frames that must be fetched
 	delta  *Delta            // from the first old tree, if not nil
+	opened *streams          // by it
 	blocks bits              // blocks of it to fetch
 	made   bits              // target chunks that they make, and twins
 	twins  map[int]int       // chunks that are the same as an earlier one, which is fetched: copied from it
@@ -250,18 +251,19 @@ func (p *Plan) section(old, i int) (s *section, err error) {
 	return s, nil
 }
 
-// wholeFile is a file that ends: its row, its first chunk, and a key of its kind
-// and chunks.
+// wholeFile is a file that ends: its row, its first chunk, a key of its kind and chunks,
+// and where its bytes begin in the payload.
 type wholeFile struct {
+	path       string
 	row, chunk int
 	key        uint64
-	size       int64
+	addr, size int64
 }
 
 // eachFile tells of every chunk, and of every file after its last chunk.
 func eachFile(ctx context.Context, op string, a *Archive, tell func(*chunk), end func(wholeFile)) error {
 	var h hash.Hash
-	first := 0
+	first, addr := 0, int64(0)
 	for i, l := range a.sections(op) {
 		if l.err != nil {
 			return l.err
@@ -273,13 +275,13 @@ func eachFile(ctx context.Context, op string, a *Archive, tell func(*chunk), end
 			c := &l.chunks[k]
 			e := &l.rows[c.row]
 			if c.at == 0 {
-				h, first = sha256.New(), a.from[i].chunks+k
+				h, first, addr = sha256.New(), a.from[i].chunks+k, l.before+c.payload
 				h.Write([]byte{kindNumber(e.Kind)})
 			}
 			h.Write(c.hash[:])
 			tell(c)
 			if c.at+int64(c.size) == e.Size {
-				end(wholeFile{row: a.rowNumber(i, l.section, c.row), chunk: first, key: key(Hash(h.Sum(nil))), size: e.Size})
+				end(wholeFile{path: e.Path, row: a.rowNumber(i, l.section, c.row), chunk: first, key: key(Hash(h.Sum(nil))), addr: addr, size: e.Size})
 			}
 		}
 	}

@@ -1,0 +1,217 @@
+package pack
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"sort"
+
+	"larder/pack/internal/deflate"
+	"larder/pack/internal/delta"
+)
+
+// streams are those that a delta opens: of the base, so that their bytes can be spoken of
+// as they were before they were compressed; of the target, because their bytes are told so
+// (doc/pack-format.md, "Opened streams"). The opened old payload is the base's payload, and after it
+// the raw and the side of each of its streams.
+type streams struct {
+	base, target []stream
+	starts       []int64 // where each of base begins in the opened old payload
+	plain, end   int64   // sizes of the base's payload, and of the opened one
+}
+
+// stream lies at an address of its payload.
+type stream struct {
+	deflate.Stream
+	like int // of a target's: the stream of the base that it is likely to be like; -1: none
+}
+
+// Bounds of a delta's streams.
+const (
+	maxStreams   = 1 << 18
+	maxList      = 4 << 20
+	maxOpenedOld = 1 << 40
+	maxOpenBits  = 1 << 14 // of a part's lead or tail
+)
+
+var errStreams = errors.New("its list of opened streams is damaged")
+
+// list reports whether there are any: then every block begins with how its parts are told.
+func (s *streams) list() bool { return len(s.base)+len(s.target) > 0 }
+
+func (s *streams) place() {
+	s.starts, s.end = s.starts[:0], s.plain
+	for _, b := range s.base {
+		s.starts = append(s.starts, s.end)
+		s.end += b.Raw + b.Side
+	}
+}
+
+// appendTo writes the list.
+func (s *streams) appendTo(b []byte) []byte {
+	put := func(list []stream, rest func(stream)) {
+		b = binary.AppendUvarint(b, uint64(len(list)))
+		end := int64(0)
+		for _, t := range list {
+			for _, n := range []int64{t.At - end, t.Closed, t.Every} {
+				b = binary.AppendUvarint(b, uint64(n))
+			}
+			if t.Every > 0 {
+				b = binary.AppendUvarint(b, uint64(t.First))
+			}
+			rest(t)
+			end = t.End()
+		}
+	}
+	put(s.base, func(t stream) { b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(t.Raw)), uint64(t.Side)) })
+	next := 0
+	put(s.target, func(t stream) {
+		if t.like < 0 {
+			b = append(b, 0)
+			return
+		}
+		b = binary.AppendUvarint(b, 1+(uint64(t.like-next)<<1^uint64(int64(t.like-next)>>63)))
+		next = t.like + 1
+	})
+	return b
+}
+
+// readStreams reads a list, for payloads of such sizes.
+func readStreams(b []byte, base, target int64) (*streams, error) {
+	s := &streams{plain: base}
+	bad := false
+	take := func(most int64) int64 {
+		n, k := binary.Uvarint(b)
+		if k <= 0 || n > uint64(most) {
+			bad, b = true, nil
+			return 0
+		}
+		b = b[k:]
+		return int64(n)
+	}
+	list := func(size int64, rest func(*stream)) (out []stream) {
+		end := int64(0)
+		for n := take(maxStreams); n > 0 && !bad; n-- {
+			t := stream{Stream: deflate.Stream{At: end + take(size-end), Closed: take(size), Every: take(size)}}
+			if t.Every > 0 {
+				t.First = take(size)
+			}
+			rest(&t)
+			if t.Closed < 1 || t.End() > size {
+				bad = true
+			}
+			end = t.End()
+			out = append(out, t)
+		}
+		return out
+	}
+	s.base = list(base, func(t *stream) { t.Raw, t.Side = take(deflate.MostOpened), take(deflate.MostOpened) })
+	next := 0
+	s.target = list(target, func(t *stream) {
+		if t.like = -1; bad {
+			return
+		}
+		if n := take(4 * maxStreams); n > 0 {
+			n--
+			t.like = next + int(n>>1^-(n&1))
+			next = t.like + 1
+			bad = bad || t.like < 0 || t.like >= len(s.base)
+		}
+	})
+	s.place()
+	if bad || len(b) > 0 || s.end-s.plain > maxOpenedOld {
+		return nil, errStreams
+	}
+	return s, nil
+}
+
+// listPieces are those of the list, which is coded as a block that has no old payload.
+func listPieces(size int) []delta.Piece { return []delta.Piece{{Len: size, Hint: -1}} }
+
+func noWindow() *delta.Window { return delta.NewWindow(nil, 0) }
+
+// hints tell where a part of a target's stream probably stands in the opened old payload.
+func (s *streams) hints(p *part) (raw, side int64) {
+	raw, side = -1, -1
+	if i := s.target[p.stream].like; i >= 0 {
+		if p.rawAt < s.base[i].Raw {
+			raw = s.starts[i] + p.rawAt
+		}
+		if p.sideAt < s.base[i].Side {
+			side = s.starts[i] + s.base[i].Raw + p.sideAt
+		}
+	}
+	return raw, side
+}
+
+// openedOld reads the opened old payload. What cannot be opened reads as zeros, for whatever is made
+// of it is proved. One goroutine has it.
+type openedOld struct {
+	*streams
+	r    io.ReaderAt // the base's payload
+	open map[int]*deflate.Opened
+}
+
+// openAtOnce are kept, some 5 MiB each at most.
+const openAtOnce = 2
+
+func newOpenedOld(r io.ReaderAt, s *streams) io.ReaderAt {
+	if len(s.base) == 0 {
+		return r
+	}
+	return &openedOld{streams: s, r: r, open: map[int]*deflate.Opened{}}
+}
+
+// ReadAt implements io.ReaderAt.
+func (o *openedOld) ReadAt(b []byte, off int64) (n int, err error) {
+	for n < len(b) {
+		at := off + int64(n)
+		switch {
+		case at >= o.end:
+			return n, io.EOF
+		case at < o.plain:
+			k := int(min(int64(len(b)-n), o.plain-at))
+			if got, err := o.r.ReadAt(b[n:n+k], at); got < k {
+				return n + got, err
+			}
+			n += k
+		default:
+			i := sort.Search(len(o.starts), func(i int) bool { return o.starts[i] > at }) - 1
+			t := o.base[i]
+			k := int(min(int64(len(b)-n), o.starts[i]+t.Raw+t.Side-at))
+			if got, err := o.stream(i).ReadAt(b[n:n+k], at-o.starts[i]); err != nil {
+				clear(b[n+got : n+k])
+			}
+			n += k
+		}
+	}
+	return n, nil
+}
+
+func (o *openedOld) stream(i int) *deflate.Opened {
+	if s := o.open[i]; s != nil {
+		return s
+	}
+	for k := range o.open {
+		if len(o.open) < openAtOnce {
+			break
+		}
+		delete(o.open, k)
+	}
+	t := o.base[i]
+	o.open[i] = deflate.NewOpened(deflate.Closed{R: o.r, Stream: t.Stream}, t.Closed, t.Raw, t.Side)
+	return o.open[i]
+}
+
+// closed gives the ranges of the base's payload that such ranges of the opened one were made from.
+func (s *streams) closed(ranges [][2]int64) (out [][2]int64) {
+	for _, r := range ranges {
+		if r[0] < s.plain {
+			out = append(out, [2]int64{r[0], min(r[1], s.plain)})
+		}
+		for i := sort.Search(len(s.starts), func(i int) bool { return i+1 < len(s.starts) && s.starts[i+1] > r[0] || i+1 == len(s.starts) }); i < len(s.starts) && r[1] > s.starts[i]; i++ {
+			out = append(out, [2]int64{s.base[i].At, s.base[i].End()})
+		}
+	}
+	return out
+}
