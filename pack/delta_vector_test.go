@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -50,6 +51,68 @@ func TestTheDeltaVectorMakesItsTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, res := s.applyDelta(b, d, next, PlanOptions{})
+	if len(res.Rotten) > 0 || f.Download != f.Delta {
+		t.Errorf("%+v, %+v", f, res)
+	}
+}
+
+// The same of a delta that opens streams: in a zip, a gzip and a PNG file, of every kind of block, some
+// of them known up to a place within.
+func TestTheVectorOfOpenedStreamsMakesItsTarget(t *testing.T) {
+	file := func(name string) string { return filepath.Join("testdata", "delta", name) }
+	if *update {
+		was := map[string][]byte{"middle": entry(1, 20<<10), "noise": noise(3, 3000), "small": bytes.Repeat([]byte("ab"), 200), "zeros": make([]byte, 9000)}
+		is := maps.Clone(was)
+		is["middle"] = slices.Concat(was["middle"][:15<<10], []byte("inserted"), was["middle"][15<<10:])
+		is["small"] = bytes.Repeat([]byte("ab"), 203)
+		is["noise"] = slices.Concat(was["noise"][:1000], was["noise"][1003:])
+		old, next := archives(t, was, 6), archives(t, is, 6)
+		for name, level := range map[string]int{"fast.gz": 1, "stored.gz": 0, "symbols.gz": -2} {
+			old[name], next[name] = archives(t, was, level)["b.gz"], archives(t, is, level)["b.gz"]
+		}
+		late := entry(2, 400<<10)
+		old["late.gz"] = archives(t, map[string][]byte{"": late}, 6)["b.gz"]
+		next["late.gz"] = archives(t, map[string][]byte{"": slices.Concat(late[:380<<10], []byte("inserted"), late[380<<10:])}, 6)["b.gz"]
+		before, _ := pack(t, old, BuildOptions{})
+		after, _ := pack(t, next, BuildOptions{})
+		d, _ := writeDelta(t, open(t, before), after)
+		for name, b := range map[string][]byte{"streams-base.assetpack": before, "streams-target.assetpack": after, "streams.delta": d} {
+			if err := os.WriteFile(file(name), b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	read := func(name string) []byte {
+		b, err := os.ReadFile(file(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b, d := read("streams-target.assetpack"), read("streams.delta")
+	if d[7] != withStreams {
+		t.Fatal("it opens none")
+	}
+	want := forest{}
+	root := tempRoot(t)
+	if err := open(t, b).Extract(t.Context(), root); err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range open(t, b).Entries() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := root.ReadFile(e.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[e.Path] = node{kind: e.Kind, data: data}
+	}
+	s := &shop{t: t, root: tempRoot(t), olds: []Installed{{Archive: open(t, read("streams-base.assetpack")), Dir: "packs/0"}}}
+	if err := s.olds[0].Archive.Extract(t.Context(), subRoot(t, s.root, "packs/0")); err != nil {
+		t.Fatal(err)
+	}
+	f, res := s.applyDelta(b, d, want, PlanOptions{})
 	if len(res.Rotten) > 0 || f.Download != f.Delta {
 		t.Errorf("%+v, %+v", f, res)
 	}
