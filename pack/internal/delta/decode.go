@@ -143,13 +143,13 @@ func (d *Decoder) literals(dst []byte, pos, n int, tr *track, old *Window, t *ta
 				continue
 			}
 		}
-		a := &m.litA[c1]
+		a := m.after(c1)
 		var b byte
 		if i < len(view) {
 			p := view[i]
-			q := &m.litB[litPlace(i)]
-			hi := t.nib2(&a.hi, &q.hi[p])
-			lo := t.nib2(&a.lo[hi], &q.lo[predLow(p, hi)])
+			place := litPlace(i)
+			hi := t.nib2(&a.hi, m.instead(place, p))
+			lo := t.nib2(&a.lo[hi], m.insteadLow(place, p, hi))
 			b = byte(hi<<4 | lo)
 		} else {
 			q := m.rareAt(c1, c2)

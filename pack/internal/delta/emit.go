@@ -111,13 +111,13 @@ func (w *writer) literals(block []byte, pos, n int, tr *track, old *Window) {
 				continue
 			}
 		}
-		a, b := &m.litA[c1], block[pos+i]
+		a, b := m.after(c1), block[pos+i]
 		hi, lo := int(b>>4), int(b&15)
 		if i < len(view) {
 			p := view[i]
-			q := &m.litB[litPlace(i)]
-			w.e.nib2(&a.hi, &q.hi[p], hi)
-			w.e.nib2(&a.lo[hi], &q.lo[predLow(p, hi)], lo)
+			place := litPlace(i)
+			w.e.nib2(&a.hi, m.instead(place, p), hi)
+			w.e.nib2(&a.lo[hi], m.insteadLow(place, p, hi), lo)
 			if i == 0 {
 				for _, v := range w.e.list[len(w.e.list)-2:] {
 					w.t.miss += cost(uint64(v >> 16))
@@ -138,7 +138,7 @@ func (w *writer) literals(block []byte, pos, n int, tr *track, old *Window) {
 func (w *writer) price(b []byte, c1, c2 byte) float64 {
 	sum := 0.0
 	for _, c := range b {
-		a, q := &w.m.litA[c1], w.m.rareAt(c1, c2)
+		a, q := w.m.after(c1), w.m.rareAt(c1, c2)
 		hi := int(c >> 4)
 		s := mean(&a.hi, &q.hi)
 		_, f := s.interval(hi)

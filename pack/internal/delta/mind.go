@@ -119,6 +119,7 @@ type mind struct {
 
 	usedC, usedDense bool // what is large is made anew when it is needed
 	unit             bool // it is for a unit, which has neither
+	fresh            fresh
 }
 
 // rare gives litC.
@@ -132,9 +133,35 @@ func (m *mind) rare() *[1 << 12]byteModel {
 	return &m.litC
 }
 
+// after gives the model of a literal after another.
+func (m *mind) after(c1 byte) *byteModel {
+	if m.unit {
+		m.freshAfter(c1)
+	}
+	return &m.litA[c1]
+}
+
+// instead gives the models of the halves of a literal where a byte is predicted; hi is only known
+// when the first half is.
+func (m *mind) instead(place int, p byte) *nib {
+	if m.unit {
+		m.freshInstead(place, int(p))
+	}
+	return &m.litB[place].hi[p]
+}
+
+func (m *mind) insteadLow(place int, p byte, hi int) *nib {
+	low := predLow(p, hi)
+	if m.unit {
+		m.freshInstead(place, predHighs+low)
+	}
+	return &m.litB[place].lo[low]
+}
+
 // rareAt gives the model of a literal after two others; units have one for all.
 func (m *mind) rareAt(c1, c2 byte) *byteModel {
 	if m.unit {
+		m.freshRare()
 		return &m.litC[0]
 	}
 	return &m.rare()[litHash(c1, c2)]
@@ -155,9 +182,14 @@ type byteModel struct {
 }
 
 type predModel struct {
-	hi [256]nib
-	lo [512]nib
+	hi [predHighs]nib
+	lo [predLows]nib
 }
+
+const (
+	predHighs = 256
+	predLows  = 512
+)
 
 func (m *mind) reset() {
 	m.unit = false

@@ -26,7 +26,6 @@ var usual = sync.OnceValue(func() *mind {
 	m := new(mind)
 	m.reset()
 	m.unit = true
-	m.litC[0].reset()
 	lines := strings.Split(usualText, "\n")
 	for i, n := range m.steps() {
 		var often [16]uint64
@@ -89,22 +88,81 @@ func (m *mind) steps() (all []*nib) {
 	return all
 }
 
+// fresh says which models of literals a unit has met: the others are made when they are, for most
+// units need few of them.
+type fresh struct {
+	before  []byte // what they learn from
+	sorted  bool
+	rare    bool
+	after   [256 / 64]uint64
+	instead [4][(predHighs + predLows) / 64]uint64
+	head    [256]uint16    // after each byte, the first place in before, and 1
+	next    [Before]uint16 // after each place, the next one after the same byte, and 1
+}
+
 // begin makes the models those of a unit that follows the given bytes.
 func (m *mind) begin(before []byte) {
-	u := usual()
-	m.ll, m.kind, m.ml, m.far, m.near = u.ll, u.kind, u.ml, u.far, u.near
-	m.litRaw, m.litA, m.litB, m.litC[0] = u.litRaw, u.litA, u.litB, u.litC[0]
+	u, f := usual(), &m.fresh
+	m.ll, m.kind, m.ml, m.far, m.near, m.litRaw = u.ll, u.kind, u.ml, u.far, u.near, u.litRaw
 	m.unit, m.usedC, m.usedDense = true, false, false
-	last := byte(0)
-	for _, b := range before {
-		hi, lo := int(b>>4), int(b&15)
-		a, q := &m.litA[last], &m.litC[0]
-		a.hi.learn(hi)
-		a.lo[hi].learn(lo)
-		q.hi.learn(hi)
-		q.lo[hi].learn(lo)
-		last = b
+	f.before, f.sorted, f.rare, f.after, f.instead = before, false, false, [4]uint64{}, [4][(predHighs + predLows) / 64]uint64{}
+}
+
+func (m *mind) freshAfter(c byte) {
+	f := &m.fresh
+	if f.after[c/64]>>(c%64)&1 == 1 {
+		return
 	}
+	f.after[c/64] |= 1 << (c % 64)
+	a := &m.litA[c]
+	a.reset()
+	if !f.sorted {
+		f.sort()
+	}
+	for i := f.head[c]; i > 0; i = f.next[i-1] {
+		a.learn(f.before[i-1])
+	}
+}
+
+// sort lists the places in before by the byte that stands there before.
+func (f *fresh) sort() {
+	f.sorted, f.head = true, [256]uint16{}
+	for i := len(f.before) - 1; i >= 0; i-- {
+		last := byte(0)
+		if i > 0 {
+			last = f.before[i-1]
+		}
+		f.next[i], f.head[last] = f.head[last], uint16(i+1)
+	}
+}
+
+func (m *mind) freshRare() {
+	if m.fresh.rare {
+		return
+	}
+	m.fresh.rare = true
+	m.litC[0].reset()
+	for _, b := range m.fresh.before {
+		m.litC[0].learn(b)
+	}
+}
+
+func (m *mind) freshInstead(place, i int) {
+	known := &m.fresh.instead[place][i/64]
+	if *known>>(i%64)&1 == 1 {
+		return
+	}
+	*known |= 1 << (i % 64)
+	if i < predHighs {
+		m.litB[place].hi[i] = nibStart
+	} else {
+		m.litB[place].lo[i-predHighs] = nibStart
+	}
+}
+
+func (b *byteModel) learn(v byte) {
+	b.hi.learn(int(v >> 4))
+	b.lo[v>>4].learn(int(v & 15))
 }
 
 // DecodeUnit fills dst, whose address in the payload of old is given, from a unit. old has the size

@@ -104,3 +104,17 @@ func FuzzDecodeUnit(f *testing.F) {
 		_, _ = decodeUnit(d, payload, at, min(unitSize, len(payload)-at), stored)
 	})
 }
+
+func BenchmarkDecodeUnits(b *testing.B) {
+	payload, d := story(), new(Decoder)
+	all := units(payload, StripeMost)
+	for b.Loop() {
+		for i, stored := range all {
+			at := i * unitSize
+			if _, err := decodeUnit(d, payload, at, min(unitSize, len(payload)-at), stored); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(all)), "ns/unit")
+}
