@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
+	"math"
 
 	"larder/asset"
 	"larder/pack/internal/delta"
@@ -214,7 +215,7 @@ func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
 }
 
 // old reads the opened old payload.
-func (d *differ) old() io.ReaderAt { return newOpenedOld(newUnpacked(opDiff, d.base), d.opened) }
+func (d *differ) old() io.ReaderAt { return newOpenedOld(newUnpacked(opDiff, d.base), d.opened, math.MaxInt64) }
 
 // coding is a block on its way into the delta.
 type coding struct {

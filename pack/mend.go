@@ -131,7 +131,7 @@ func (a *applier) patch(ctx context.Context) error {
 		case m = <-idle:
 		default:
 			old := p.payload(0, a.root)
-			m = &mason{old: old, window: delta.NewWindow(newOpenedOld(old, p.opened), p.opened.end), dec: new(delta.Decoder)}
+			m = &mason{old: old, window: delta.NewWindow(newOpenedOld(old, p.opened, openTimes*(p.opened.end-p.opened.plain)), p.opened.end), dec: new(delta.Decoder)}
 		}
 		defer func() { idle <- m }()
 		err := a.mason(m, j)

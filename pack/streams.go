@@ -150,16 +150,20 @@ type openedOld struct {
 	*streams
 	r    io.ReaderAt // the base's payload
 	open map[int]*deflate.Opened
+	work int64 // bytes that may be opened
 }
 
-// openAtOnce are kept, some 5 MiB each at most.
-const openAtOnce = 2
+const (
+	openAtOnce = 2   // streams are kept, some 5 MiB each at most
+	openTimes  = 256 // times a device opens all streams; then it is a delta that means harm
+)
 
-func newOpenedOld(r io.ReaderAt, s *streams) io.ReaderAt {
+// newOpenedOld may open so many bytes.
+func newOpenedOld(r io.ReaderAt, s *streams, work int64) io.ReaderAt {
 	if len(s.base) == 0 {
 		return r
 	}
-	return &openedOld{streams: s, r: r, open: map[int]*deflate.Opened{}}
+	return &openedOld{streams: s, r: r, open: map[int]*deflate.Opened{}, work: work}
 }
 
 // ReadAt implements io.ReaderAt.
@@ -199,7 +203,7 @@ func (o *openedOld) stream(i int) *deflate.Opened {
 		delete(o.open, k)
 	}
 	t := o.base[i]
-	o.open[i] = deflate.NewOpened(deflate.Closed{R: o.r, Stream: t.Stream}, t.Closed, t.Raw, t.Side)
+	o.open[i] = deflate.NewOpened(deflate.Closed{R: o.r, Stream: t.Stream}, t.Closed, t.Raw, t.Side, &o.work)
 	return o.open[i]
 }
 

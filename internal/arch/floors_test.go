@@ -45,7 +45,7 @@ var floors = [][]string{
 	{"internal/site", "internal/faulty", "internal/front"}, // a site; what may go wrong between it and a device
 	{"internal/shelf"},
 	{"pack"},
-	{"pack/internal/delta"},
+	{"pack/internal/delta", "pack/internal/deflate"},
 	{"internal/bundle"},
 	{"internal/db"},
 	{"internal/dirs"},
@@ -61,7 +61,7 @@ var public = []string{"client", "extension", "pack", "asset"}
 
 // pure packages compute from what they are given: no disk, no network, no
 // database, no clock, no chance.
-var pure = []string{"internal/lifecycle", "internal/policy", "internal/reconcile", "internal/language", "pack/internal/delta", "asset"}
+var pure = []string{"internal/lifecycle", "internal/policy", "internal/reconcile", "internal/language", "pack/internal/delta", "pack/internal/deflate", "asset"}
 
 // testsOnly packages may look at every floor and no product may import them.
 var testsOnly = map[string]bool{

@@ -87,15 +87,16 @@ func TestAnOpenedStreamIsReadAtAnyPlace(t *testing.T) {
 			t.Fatalf("%d bytes of side, want %d; %v", len(p.Side), sideSize, err)
 		}
 		whole := append(bytes.Clone(raw), p.Side...)
-		o := NewOpened(bytes.NewReader(closed), n, rawSize, sideSize)
-		for range 50 {
+		o := NewOpened(bytes.NewReader(closed), n, rawSize, sideSize, enough())
+		for range 20 {
 			at := r.IntN(len(whole))
 			got := make([]byte, min(len(whole)-at, 1+r.IntN(100<<10)))
 			if k, err := o.ReadAt(got, int64(at)); k < len(got) || !bytes.Equal(got, whole[at:at+k]) {
 				t.Fatalf("seed %d: at %d of %d: %d of %d bytes, %v", seed, at, len(whole), k, len(got), err)
 			}
 		}
-		for _, bad := range []*Opened{NewOpened(bytes.NewReader(closed), n, rawSize+1, sideSize), NewOpened(bytes.NewReader(closed), n, rawSize, sideSize-1), NewOpened(bytes.NewReader(closed[:n/2]), n, rawSize, sideSize)} {
+		for _, bad := range []*Opened{NewOpened(bytes.NewReader(closed), n, rawSize+1, sideSize, enough()), NewOpened(bytes.NewReader(closed), n, rawSize, sideSize-1, enough()),
+			NewOpened(bytes.NewReader(closed[:n/2]), n, rawSize, sideSize, enough()), NewOpened(bytes.NewReader(closed), n, rawSize, sideSize, new(int64))} {
 			if _, err := bad.ReadAt(make([]byte, 1), 0); err == nil {
 				t.Error("another stream than was said is read")
 			}
@@ -103,7 +104,9 @@ func TestAnOpenedStreamIsReadAtAnyPlace(t *testing.T) {
 	}
 }
 
-func FuzzOpen(f *testing.F) {
+func enough() *int64 { n := int64(1 << 40); return &n }
+
+func FuzzStream(f *testing.F) {
 	for seed := range uint64(8) {
 		closed, _ := stream(f, rand.New(rand.NewPCG(seed, 5)), 2000)
 		f.Add(closed, uint16(seed*100))
@@ -123,7 +126,7 @@ func FuzzOpen(f *testing.F) {
 				t.Errorf("bytes %d to %d are closed otherwise", cut[0], cut[1])
 			}
 		}
-		o := NewOpened(bytes.NewReader(b), n, raw, side)
+		o := NewOpened(bytes.NewReader(b), n, raw, side, enough())
 		if _, err := io.ReadFull(io.NewSectionReader(o, 0, raw+side), make([]byte, raw+side)); err != nil {
 			t.Errorf("%d and %d bytes: %v", raw, side, err)
 		}

@@ -70,7 +70,7 @@ func TestStreamsAreFoundInTheFilesThatHaveThem(t *testing.T) {
 		for i, s := range found {
 			c := Closed{R: bytes.NewReader(file), Stream: s}
 			got := make([]byte, s.Raw)
-			if _, err := NewOpened(c, s.Closed, s.Raw, s.Side).ReadAt(got, 0); err != nil || !bytes.Equal(got, raw) {
+			if _, err := NewOpened(c, s.Closed, s.Raw, s.Side, enough()).ReadAt(got, 0); err != nil || !bytes.Equal(got, raw) {
 				t.Errorf("%s: %+v holds something else: %v", name, s, err)
 			}
 			if name == "zip" && s.Name != []string{"a", "b/c"}[i] {

@@ -1,6 +1,7 @@
 package deflate
 
 import (
+	"errors"
 	"io"
 	"sort"
 )
@@ -12,6 +13,7 @@ type Opened struct {
 	r         io.ReaderAt
 	size      int64
 	raw, side int64
+	work      *int64 // bytes that may still be opened, all streams together
 	marks     []mark
 	e         *engine
 	err       error
@@ -20,6 +22,8 @@ type Opened struct {
 	rawBytes []byte
 	telling  []byte
 }
+
+var errWork = errors.New("the delta asks for streams to be opened again and again")
 
 // mark is a place that an engine can go on from.
 type mark struct {
@@ -34,9 +38,10 @@ const (
 	mostMarks    = 64
 )
 
-// NewOpened of a stream of size closed bytes, which hold raw bytes, told by side bytes.
-func NewOpened(r io.ReaderAt, size, raw, side int64) *Opened {
-	return &Opened{r: r, size: size, raw: raw, side: side, at: -1}
+// NewOpened of a stream of size closed bytes, which hold raw bytes, told by side bytes. What it opens,
+// it takes from work; when nothing is left, it fails.
+func NewOpened(r io.ReaderAt, size, raw, side int64, work *int64) *Opened {
+	return &Opened{r: r, size: size, raw: raw, side: side, work: work, at: -1}
 }
 
 // ReadAt implements io.ReaderAt. Where the stream is not what was said it fails.
@@ -75,6 +80,9 @@ func (o *Opened) some(b []byte, off int64) (int, error) {
 
 // survey goes through the stream once, and leaves marks.
 func (o *Opened) survey() error {
+	if *o.work -= o.raw + o.side; *o.work < 0 {
+		return errWork
+	}
 	o.e = newEngine(o.r, o.size)
 	e, last := o.e, int64(0)
 	every := max(leastStretch, (o.raw+o.side)/mostMarks)
@@ -123,6 +131,9 @@ func (o *Opened) stretch(i int) error {
 	raw, side := o.raw, o.side
 	if i+1 < len(o.marks) {
 		raw, side = o.marks[i+1].raw, o.marks[i+1].side
+	}
+	if *o.work -= raw - m.raw + side - m.side; *o.work < 0 {
+		return errWork
 	}
 	for int64(len(e.raw)-len(m.before)) < raw-m.raw || int64(len(e.side)) < side-m.side {
 		if err := e.step(8 * o.size); err != nil {
