@@ -23,7 +23,14 @@ class Numbers:
 
     def take(self, n):
         self.at += n
+        assert self.at <= len(self.data), "something ends too early"
         return self.data[self.at - n:self.at]
+
+    def byte(self):
+        return self.take(1)[0]
+
+    def u16(self):
+        return int.from_bytes(self.take(2), "little")
 
     def number(self):
         value = shift = 0
@@ -131,6 +138,7 @@ for q in range(4096):
 
 class Block:
     def __init__(self, stored, pieces, old, size):
+        assert len(stored) > 7, "the block is damaged"
         self.x, self.words, self.old, self.size = struct.unpack("<Q", stored[:8])[0], stored[8:], old, size
         self.pieces, self.next, self.begin, self.after, self.addr = pieces, 0, 0, 0, 0
         self.ways, self.latest, self.out, self.runs = [("old", 0)] * 4, 0, bytearray(), 0
@@ -145,6 +153,7 @@ class Block:
     def step(self, v, start, freq):
         self.x = freq * (self.x >> 15) + v - start
         if self.x < 1 << 31:
+            assert len(self.words) > 3, "the block is damaged"
             self.x = self.x << 32 | struct.unpack("<I", self.words[:4])[0]
             self.words = self.words[4:]
 
@@ -246,6 +255,7 @@ class Block:
                     break
                 self.arrive()
             kind = self.nib("kind", 3 * last + min(ll, 2))
+            assert kind < 10, "the block is damaged"
             if kind == 4:
                 way = ("near", self.number("near") % (1 << 40))
             elif kind == 5:
@@ -256,6 +266,10 @@ class Block:
             self.use(way)
             last, n = kind, self.length("ml", kind) + 1
             source = self.place() + way[1]
+            if way[0] == "old":
+                assert 0 <= source and source + n <= len(self.old), "a copy is from outside the old payload"
+            else:
+                assert kind < 6 and 0 < way[1] <= len(out), "a copy is from before the block"
             if kind > 5:
                 self.dense(n, source)
             elif way[0] == "old":
@@ -426,29 +440,323 @@ def gather(base, target, limit):
     return blocks
 
 
+LENGTHS = [(3 + i, 0) if i < 8 else (3 + (4 + i % 4 << i // 4 - 1), i // 4 - 1) for i in range(28)] + [(258, 0)]
+DISTANCES = [(1 + i, 0) if i < 4 else (1 + (2 + i % 2 << i // 2 - 1), i // 2 - 1) for i in range(30)]
+LENGTH_OF = {base + k: (257 + i, k, bits) for i, (base, bits) in enumerate(LENGTHS) for k in range(1 << bits)}
+DISTANCE_OF = {base + k: (i, k, bits) for i, (base, bits) in enumerate(DISTANCES) for k in range(1 << bits)}
+ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]
+
+
+def codes(lengths):  # of each symbol its code, with a 1 before it
+    out, code = {}, 0
+    for bits in range(1, 16):
+        code <<= 1
+        for s, n in enumerate(lengths):
+            if n == bits:
+                out[s], code = 1 << bits | code, code + 1
+        assert code <= 1 << bits, "a code has too many symbols"
+    return out
+
+
+def swapped(codes):
+    return {code: s for s, code in codes.items()}
+
+
+FIXED = codes([8] * 144 + [9] * 112 + [7] * 24 + [8] * 8), codes([5] * 30)
+
+
+class Deflate:
+    def header(self):  # by what takes a few bits, or a code length, from here to there
+        literals, distances, n, lengths = self.short(5) + 257, self.short(5) + 1, self.short(4) + 4, []
+        own = dict(zip(ORDER, [self.short(3) for _ in range(n)]))
+        own = codes([own.get(s, 0) for s in range(19)])
+        while len(lengths) < literals + distances:
+            told = self.told(own)
+            if told < 16:
+                lengths.append(told)
+            elif told < 64:
+                assert lengths and 32 <= told < 36, "a code length is wrong"
+                lengths += lengths[-1:] * (told - 32 + 3)
+            else:
+                assert told < 72 or told >= 128, "a code length is wrong"
+                lengths += [0] * (told - 64 + 3 if told < 128 else told - 128 + 11)
+        assert len(lengths) == literals + distances, "a header has too many code lengths"
+        return codes(lengths[:literals]), codes(lengths[literals:])
+
+
+class Opener(Deflate):
+    """Takes a deflate stream apart into raw and side."""
+
+    def __init__(self, closed):
+        self.closed, self.at, self.raw, self.side = closed, 0, bytearray(), bytearray()
+        while not self.block():
+            pass
+        assert (self.at + 7) // 8 == len(closed), "a stream of the base has another length"
+
+    def bits(self, n):
+        i, shift = self.at >> 3, self.at & 7
+        self.at += n
+        assert self.at <= 8 * len(self.closed), "a stream of the base ends too early"
+        return int.from_bytes(self.closed[i:i + 3], "little") >> shift & (1 << n) - 1
+
+    def short(self, n):
+        self.side.append(self.bits(n))
+        return self.side[-1]
+
+    def symbol(self, symbols):
+        code = 1
+        while code not in symbols:
+            assert code < 1 << 15, "a stream of the base has an unknown symbol"
+            code = code << 1 | self.bits(1)
+        return symbols[code]
+
+    def block(self):
+        head = self.short(3)
+        assert head < 6, "a stream of the base has an unknown block"
+        if head > 1:
+            self.tokens(*map(swapped, self.header() if head > 3 else FIXED))
+        else:
+            self.short(-self.at % 8)
+            n = self.bits(16)
+            assert n ^ self.bits(16) == 0xFFFF, "a stream of the base has a wrong length"
+            self.side += struct.pack("<H", n)
+            self.raw += bytes(self.bits(8) for _ in range(n))
+        return head & 1
+
+    def told(self, own):
+        s = self.symbol(swapped(own))
+        self.side.append(s if s < 16 else (2 << s - 12) + self.bits([2, 3, 7][s - 16]))
+        return self.side[-1]
+
+    def tokens(self, literals, distances):
+        s = 0
+        while s != 256:
+            begin, s = len(self.raw), self.symbol(literals)
+            while s < 256:
+                self.raw.append(s)
+                s = self.symbol(literals)
+            run = len(self.raw) - begin
+            self.side += b"\xff" * (run // 255) + bytes([run % 255])
+            if s > 256:
+                self.copy(s - 257, distances)
+        self.side.append(0)
+
+    def copy(self, i, distances):
+        assert i < 29, "a stream of the base has an unknown length"
+        n = LENGTHS[i][0] + self.bits(LENGTHS[i][1])
+        self.side += bytes([n - 2]) if n < 257 else bytes([255, 0 if n == 257 else 1 if i == 28 else 2])
+        i = self.symbol(distances)
+        assert i < 30, "a stream of the base has an unknown distance"
+        d = DISTANCES[i][0] + self.bits(DISTANCES[i][1])
+        assert d <= len(self.raw), "a stream of the base copies from before it"
+        self.side += struct.pack("<H", d - 1)
+        for _ in range(n):
+            self.raw.append(self.raw[-d])
+
+
+class Closer(Deflate):
+    """Puts a part together again from raw and side."""
+
+    def __init__(self, raw, side, lead, tail):
+        self.raw, self.side, self.at, self.out, self.held, self.n, self.mute = raw, Numbers(side), 0, bytearray(), 0, 0, False
+        self.put(*lead)
+        while self.side.at < len(side):
+            self.block()
+        self.put(*tail)
+        assert self.at == len(raw) and self.n == 0, "raw and side do not fit together"
+
+    def put(self, value, n):
+        if not self.mute:
+            self.held, self.n = self.held | value << self.n, self.n + n
+            full = self.n // 8
+            self.out += (self.held & (1 << 8 * full) - 1).to_bytes(full, "little")
+            self.held, self.n = self.held >> 8 * full, self.n % 8
+
+    def symbol(self, codes, s, extra=0, bits=0):
+        assert s in codes, "a side needs a symbol that has no code"
+        code = bin(codes[s])[3:]
+        self.put(int(code[::-1], 2) | extra << len(code), len(code) + bits)
+
+    def short(self, n):
+        value = self.side.byte()
+        assert value < 1 << n, "a side has a wrong header"
+        self.put(value, n)
+        return value
+
+    def skip(self, n):
+        self.at += n
+        assert self.at <= len(self.raw), "a side wants more raw"
+        return self.raw[self.at - n:self.at]
+
+    def block(self):
+        head = self.side.byte()
+        self.mute = head > 7 and self.side.at == 1
+        head -= 8 * self.mute
+        assert head < 6, "a side has a wrong header"
+        self.put(head, 3)
+        if head > 1:
+            codes = self.header() if head > 3 else FIXED
+            self.mute = False
+            self.tokens(*codes)
+        else:
+            self.short(-self.n % 8)
+            n = self.side.u16()
+            self.put(n | (n ^ 0xFFFF) << 16, 32)
+            self.mute = False
+            assert self.n == 0, "bytes begin within a byte"
+            self.out += self.skip(n if self.side.at < len(self.side.data) else min(n, len(self.raw) - self.at))
+
+    def told(self, own):
+        told = self.side.byte()
+        s = told if told < 16 else told.bit_length() + 10
+        self.symbol(own, s, *((told - (2 << s - 12), [2, 3, 7][s - 16]) if s > 15 else ()))
+        return told
+
+    def tokens(self, literals, distances):
+        while True:
+            run = 255
+            while run == 255:
+                run = self.side.byte()
+                for s in self.skip(run):
+                    self.symbol(literals, s)
+            if self.side.at == len(self.side.data):
+                return
+            n = self.side.byte() + 2
+            if n == 2:
+                return self.symbol(literals, 256)
+            if n == 257:
+                how = self.side.byte()
+                assert how < 3, "a side has a wrong length"
+                n += how > 0
+            self.symbol(literals, *((284, 31, 5) if n == 258 and how == 2 else LENGTH_OF[n]))
+            self.skip(n)
+            self.symbol(distances, *DISTANCE_OF.get(self.side.u16() + 1, (-1,)))
+
+
+class Part:
+    def __init__(self, tell, raw, places, like):
+        self.raw, self.side, self.size = raw, tell.number(), sum(n for _, n in places)
+        before = tell.number(), tell.number()
+        assert self.side, "a part has no side"
+        self.lead, self.tail = self.bits(tell), self.bits(tell)
+        hints = [at + n if n < size else None for (at, size), n in zip(like, before)] or [None, None]
+        self.pieces = [(places[0][0], n, hint) for n, hint in zip((raw, self.side), hints)]
+
+    def bits(self, tell):
+        n = tell.number()
+        value = int.from_bytes(tell.take((n + 7) // 8), "little")
+        assert n <= 16384 and value >> n == 0, "a part has too many bits around it"
+        return value, n
+
+    def close(self, made):
+        closed = Closer(made.take(self.raw), made.take(self.side), self.lead, self.tail).out
+        assert len(closed) == self.size, "a part comes out with another size"
+        self.closed = Numbers(closed)
+
+
+class Streams:
+    """The streams of both sides, the opened old payload, and blocks that are made with them."""
+
+    def __init__(self, list, old):
+        r, base, self.target, self.opened, next = Numbers(list), [], [], [], 0
+        for places in self.places(r):  # which leaves r behind the stream's place
+            base.append((places, r.number(), r.number()))
+        for places in self.places(r):
+            like = r.number()
+            if like:
+                next += like // 2 if like % 2 else -like // 2
+                assert 0 <= next < len(base), "a stream is like one that is not there"
+            self.target.append((places, next if like else None))
+            next += like > 0
+        assert r.at == len(list), "the list of streams is too long"
+        self.old = bytearray(old)
+        for places, raw, side in base:
+            assert raw + side <= 128 << 20 and sum(places[-1]) <= len(old), "a stream of the base is not possible"
+            o = Opener(b"".join(old[a:a + n] for a, n in places))
+            assert (len(o.raw), len(o.side)) == (raw, side), "a stream of the base opens to another size"
+            self.opened.append(((len(self.old), raw), (len(self.old) + raw, side)))
+            self.old += o.raw + o.side
+
+    def places(self, r):  # of each stream where its closed bytes lie
+        end = 0
+        for _ in range(r.number()):
+            at, left, every, out = end + r.number(), r.number(), r.number(), []
+            n = r.number() if every else left
+            assert left, "a stream is empty"
+            while left:
+                out.append((at, min(n, left)))
+                at, left, n = at + n + 12, left - out[-1][1], every
+            end = sum(out[-1])
+            yield out
+
+    def cuts(self, tell, begin, end, parts):  # the places within a piece that are in an open part
+        out = []
+        for places, like in self.target:
+            inside = [(max(a, begin), min(a + n, end) - max(a, begin)) for a, n in places]
+            inside = [(a, n) for a, n in inside if n > 0]
+            raw = tell.number() if inside else 0
+            if raw:
+                parts.append(Part(tell, raw, inside, self.opened[like] if like is not None else []))
+                out += [(a, n, parts[-1]) for a, n in inside]
+        return out
+
+    def make(self, stored, pieces):
+        r, coded, order, parts = Numbers(stored), [], [], []
+        tell = Numbers(r.take(r.number()))
+        for addr, length, hint in pieces:
+            at, end = addr, addr + length
+            for a, n, part in self.cuts(tell, at, end, parts) + [(end, 0, None)]:
+                if at < a:
+                    coded.append((at, a - at, None if hint is None else hint + at - addr))
+                    hint = None
+                order += [(None, a - at), (part, n)]
+                at = a + n
+        assert tell.at == len(tell.data), "a block tells more parts than it has"
+        assert sum(p.raw + p.side for p in parts) <= 4 << 20, "a block opens too much"
+        plain = sum(n for _, n, _ in coded)
+        coded += [piece for part in parts for piece in part.pieces]
+        made = Numbers(Block(stored[r.at:], coded, self.old, sum(n for _, n, _ in coded)).make())
+        closed = Numbers(made.take(plain))
+        for part in parts:
+            part.close(made)
+        return b"".join((part.closed if part else closed).take(n) for part, n in order)
+
+
 def main(base, target, name):
     base, target = Pack(base), Pack(target)
     with open(name, "rb") as f:
         delta = f.read()
-    assert delta[:8] == b"LARDERD\x01" and delta[8:40] == base.content and delta[40:72] == target.index, "it is not for these two"
+    assert delta[:8] in (b"LARDERD\x01", b"LARDERD\x02"), "it is no delta that this knows"
+    assert delta[8:40] == base.content and delta[40:72] == target.index, "it is not for these two"
+    assert len(delta) > 96, "it is too short"
     limit, count, plain = struct.unpack("<IIQ", delta[72:88])
-    told = (plain + (4 << 20) - 1) >> 22
-    sizes = struct.unpack("<%dI" % (told + count), delta[88:88 + 4 * (told + count)])
-    at, made = 88 + 4 * (told + count), b""
+    told, at, streams = (plain + (4 << 20) - 1) >> 22, 88, None
+    if delta[7] == 2:
+        list_stored, list_size = struct.unpack("<II", delta[88:96])
+        assert list_stored <= 4457472 and list_size <= 4 << 20, "the list of streams is too large"
+        at = 96
+    assert len(delta) >= at + 4 * (told + count), "it is too short"
+    sizes = struct.unpack("<%dI" % (told + count), delta[at:at + 4 * (told + count)])
+    at, made, old = at + 4 * (told + count), b"", base.payload()
+    if delta[7] == 2:
+        streams = Streams(Block(delta[at:at + list_stored], [(0, list_size, None)], b"", list_size).make(), old)
+        at += list_stored
     for i in range(told):
         place = i << 22
         size = min(plain - place, 4 << 20)
         made += Block(delta[at:at + sizes[i]], [(place, size, place if place < len(base.plain) else None)], base.plain, size).make()
         at += sizes[i]
     assert not told or made == target.plain, "the index is wrong"
-    blocks, old = gather(base, target, limit), base.payload()
+    blocks = gather(base, target, limit)
     assert len(blocks) == count, "it has another number of blocks"
     for i, (pieces, wants) in enumerate(blocks):
-        b = Block(delta[at:at + sizes[told + i]], pieces, old, sum(n for n, _ in wants)).make()
+        stored = delta[at:at + sizes[told + i]]
+        b = streams.make(stored, pieces) if streams else Block(stored, pieces, old, sum(n for n, _ in wants)).make()
         at += sizes[told + i]
         for n, digest in wants:
             assert hashlib.sha256(b[:n]).digest() == digest, "block %d makes a wrong chunk" % i
             b = b[n:]
+        assert not b, "block %d makes too much" % i
         print("block %d: %d chunks from %d bytes" % (i, len(wants), sizes[told + i]))
     assert at == len(delta), "it is too long"
     print("sound")

@@ -89,8 +89,8 @@ func OpenDelta(r io.ReaderAt, size int64) (*Delta, error) {
 	if stored > 0 {
 		d.list, d.listed = table[list-int64(len(head)):], int(binary.LittleEndian.Uint32(head[deltaHead+4:]))
 	}
-	if d.listed > maxList {
-		return nil, fault(asset.CodeTooLarge, opDelta, "the head", "the delta says that it is larger than any may be")
+	if d.listed > maxList || head[7] == withStreams && stored*int64(d.listed) == 0 {
+		return nil, fault(asset.CodeHashMismatch, opDelta, "the head", "its list of opened streams has a size that none may have")
 	}
 	sum := d.from
 	for i := range told + blocks {

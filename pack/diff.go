@@ -215,7 +215,9 @@ func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
 }
 
 // old reads the opened old payload.
-func (d *differ) old() io.ReaderAt { return newOpenedOld(newUnpacked(opDiff, d.base), d.opened, math.MaxInt64) }
+func (d *differ) old() io.ReaderAt {
+	return newOpenedOld(newUnpacked(opDiff, d.base), d.opened, math.MaxInt64)
+}
 
 // coding is a block on its way into the delta.
 type coding struct {

@@ -97,7 +97,7 @@ func readStreams(b []byte, base, target int64) (*streams, error) {
 				t.First = take(size)
 			}
 			rest(&t)
-			if t.Closed < 1 || t.End() > size {
+			if t.Closed < 1 || t.Every > 0 && t.First < 1 || t.End() > size {
 				bad = true
 			}
 			end = t.End()

@@ -207,9 +207,11 @@ func TestAReaderWrittenFromThePageAgrees(t *testing.T) {
 		}
 	}
 	vector := func(name string) string { return filepath.Join("testdata", "delta", name) }
-	out, err := exec.Command("python3", "-B", filepath.Join("..", "doc", "delta-reader.py"), vector("base.assetpack"), vector("target.assetpack"), vector("base-target.delta")).CombinedOutput()
-	if err != nil {
-		t.Errorf("the delta: %v\n%s", err, out)
+	for _, v := range [][]string{{"base.assetpack", "target.assetpack", "base-target.delta"}, {"streams-base.assetpack", "streams-target.assetpack", "streams.delta"}} {
+		out, err := exec.Command("python3", "-B", filepath.Join("..", "doc", "delta-reader.py"), vector(v[0]), vector(v[1]), vector(v[2])).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s: %v\n%s", v[2], err, out)
+		}
 	}
 	script := filepath.Join("..", "doc", "pack-reader.py")
 	files, err := filepath.Glob(filepath.Join("testdata", "vectors", "*.assetpack"))

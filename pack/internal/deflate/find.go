@@ -187,7 +187,7 @@ func pngData(r io.ReaderAt, b []byte, i int, at, size int64) (s Stream) {
 		return s
 	}
 	n := int64(binary.BigEndian.Uint32(b[i-4:]))
-	if n < 2 || n > size {
+	if n < 3 || n > size {
 		return s
 	}
 	s = Stream{At: int64(i + 6), First: n - 2, Closed: n - 2}
