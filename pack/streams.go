@@ -213,7 +213,8 @@ func (s *streams) closed(ranges [][2]int64) (out [][2]int64) {
 		if r[0] < s.plain {
 			out = append(out, [2]int64{r[0], min(r[1], s.plain)})
 		}
-		for i := sort.Search(len(s.starts), func(i int) bool { return i+1 < len(s.starts) && s.starts[i+1] > r[0] || i+1 == len(s.starts) }); i < len(s.starts) && r[1] > s.starts[i]; i++ {
+		i := sort.Search(len(s.starts), func(i int) bool { return s.starts[i]+s.base[i].Raw+s.base[i].Side > r[0] })
+		for ; i < len(s.starts) && s.starts[i] < r[1]; i++ {
 			out = append(out, [2]int64{s.base[i].At, s.base[i].End()})
 		}
 	}
