@@ -20,7 +20,7 @@ V = $(if $(CI),-v)
 
 # What is left out under the race detector, or is smaller there, because it mostly computes or is
 # about other processes: these run once more without it.
-WHOLE = ^Test(FiftyApps|NothingIsLost|Escapes|ServiceStaysSmall|AHostileWorld|AReaderNever|KillAtTwenty|PowerCutAtTwenty|TheFenceOf|AModuleDoesNot|ADiskIsNot|ADelegatedCgroup|WhatGetsOutOfHand|AMillionLines|TheModuleExample|HistoriesOfAShelf|ThePowerMayGo|AppliedUpdates|ADamagedHead|AnUpdateWithinADelta)|^TestScripts/^(demo|serve-faults)
+WHOLE = ^Test(FiftyApps|NothingIsLost|Escapes|ServiceStaysSmall|AHostileWorld|AReaderNever|KillAtTwenty|PowerCutAtTwenty|TheFenceOf|AModuleDoesNot|ADiskIsNot|ADelegatedCgroup|WhatGetsOutOfHand|AMillionLines|TheModuleExample|HistoriesOfAShelf|ThePowerMayGo|AppliedUpdates|ADamagedHead|AnUpdateWithinADelta|WhatChangedInside|StreamsThatAre|AStreamLarger|RottenStreams|ADamagedDeltaOf)|^TestScripts/^(demo|serve-faults)
 
 .PHONY: help build test race check cross raced whole landlocked soak fuzz fmt clean dist dist-check corpora bench bench-quick bench-host
 

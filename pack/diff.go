@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"larder/asset"
+	"larder/pack/internal/deflate"
 	"larder/pack/internal/delta"
 )
 
@@ -65,6 +66,7 @@ type differ struct {
 
 	limit   int                // most bytes of a block
 	opened  *streams           // that the delta opens
+	open    *openStreams       // of the base
 	matches [2][]delta.Matches // of every block, as it is and opened, where there are several shards
 	table   []byte
 	at      int64
@@ -72,9 +74,10 @@ type differ struct {
 }
 
 func (d *differ) run(ctx context.Context) error {
-	if err := d.open(ctx); err != nil {
+	if err := d.openable(ctx); err != nil {
 		return err
 	}
+	d.open = newOpenStreams(newUnpacked(opDiff, d.base), d.opened, deflate.Cache{Most: packersCache, Work: math.MaxInt64})
 	blocks := 0
 	if err := d.plan.deltaBlocks(ctx, d.limit, func(b deltaBlock) error {
 		blocks++
@@ -215,9 +218,7 @@ func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
 }
 
 // old reads the opened old payload.
-func (d *differ) old() io.ReaderAt {
-	return newOpenedOld(newUnpacked(opDiff, d.base), d.opened, math.MaxInt64)
-}
+func (d *differ) old() io.ReaderAt { return d.open.over(newUnpacked(opDiff, d.base)) }
 
 // coding is a block on its way into the delta.
 type coding struct {

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"larder/asset"
+	"larder/pack/internal/deflate"
 	"larder/pack/internal/delta"
 )
 
@@ -108,6 +109,9 @@ func (a *applier) patch(ctx context.Context) error {
 			(<-idle).old.close()
 		}
 	}()
+	source := p.payload(0, a.root)
+	defer source.close()
+	open := newOpenStreams(source, p.opened, deflate.Cache{Most: openedCache, Work: openTimes * (p.opened.end - p.opened.plain)})
 	where := p.delta.data
 	return inOrder(ctx, readers(), func(emit func(masonJob) error) error {
 		return p.deltaBlocks(ctx, p.delta.limit, func(b deltaBlock) error {
@@ -131,7 +135,7 @@ func (a *applier) patch(ctx context.Context) error {
 		case m = <-idle:
 		default:
 			old := p.payload(0, a.root)
-			m = &mason{old: old, window: delta.NewWindow(newOpenedOld(old, p.opened, openTimes*(p.opened.end-p.opened.plain)), p.opened.end), dec: new(delta.Decoder)}
+			m = &mason{old: old, window: delta.NewWindow(open.over(old), p.opened.end), dec: new(delta.Decoder)}
 		}
 		defer func() { idle <- m }()
 		err := a.mason(m, j)

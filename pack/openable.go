@@ -15,8 +15,8 @@ const (
 	leastShare      = 64 << 10 // closed bytes that the base lacks, or half of the stream
 )
 
-// open finds the streams that are worth opening, and how large blocks may be so that they can be opened.
-func (d *differ) open(ctx context.Context) error {
+// openable finds the streams that are worth opening, and how large blocks may be so that they can be opened.
+func (d *differ) openable(ctx context.Context) error {
 	d.limit = maxDeltaBlock
 	d.opened = &streams{plain: d.base.total().payload, end: d.base.total().payload}
 	was, is, err := d.changed(ctx)

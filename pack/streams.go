@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sort"
+	"sync"
 
 	"larder/pack/internal/deflate"
 	"larder/pack/internal/delta"
@@ -147,27 +148,40 @@ func (s *streams) hints(p *part) (raw, side int64) {
 // openedOld reads the opened old payload. What cannot be opened reads as zeros, for whatever is made
 // of it is proved. One goroutine has it.
 type openedOld struct {
+	r io.ReaderAt // the base's payload
+	*openStreams
+}
+
+// openStreams are the base's. Several goroutines may have them.
+type openStreams struct {
 	*streams
-	r    io.ReaderAt // the base's payload
-	open map[int]*deflate.Opened
-	work int64 // bytes that may be opened
+	r     io.ReaderAt // the base's payload
+	mu    sync.Mutex
+	open  map[int]*deflate.Opened
+	cache deflate.Cache
 }
 
 const (
-	openAtOnce = 2   // streams are kept, some 5 MiB each at most
-	openTimes  = 256 // times a device opens all streams; then it is a delta that means harm
+	openAtOnce   = 4 // streams are kept with their marks, some 2 MiB each at most
+	openedCache  = 16 << 20
+	packersCache = 256 << 20
+	openTimes    = 256 // times a device opens all streams; then it is a delta that means harm
 )
 
-// newOpenedOld may open so many bytes.
-func newOpenedOld(r io.ReaderAt, s *streams, work int64) io.ReaderAt {
-	if len(s.base) == 0 {
+func newOpenStreams(r io.ReaderAt, s *streams, cache deflate.Cache) *openStreams {
+	return &openStreams{streams: s, r: r, open: map[int]*deflate.Opened{}, cache: cache}
+}
+
+// over reads the opened old payload whose plain bytes r reads.
+func (o *openStreams) over(r io.ReaderAt) io.ReaderAt {
+	if len(o.base) == 0 {
 		return r
 	}
-	return &openedOld{streams: s, r: r, open: map[int]*deflate.Opened{}, work: work}
+	return openedOld{r: r, openStreams: o}
 }
 
 // ReadAt implements io.ReaderAt.
-func (o *openedOld) ReadAt(b []byte, off int64) (n int, err error) {
+func (o openedOld) ReadAt(b []byte, off int64) (n int, err error) {
 	for n < len(b) {
 		at := off + int64(n)
 		switch {
@@ -181,30 +195,33 @@ func (o *openedOld) ReadAt(b []byte, off int64) (n int, err error) {
 			n += k
 		default:
 			i := sort.Search(len(o.starts), func(i int) bool { return o.starts[i] > at }) - 1
-			t := o.base[i]
-			k := int(min(int64(len(b)-n), o.starts[i]+t.Raw+t.Side-at))
-			if got, err := o.stream(i).ReadAt(b[n:n+k], at-o.starts[i]); err != nil {
-				clear(b[n+got : n+k])
-			}
+			k := int(min(int64(len(b)-n), o.starts[i]+o.base[i].Raw+o.base[i].Side-at))
+			o.read(i, b[n:n+k], at-o.starts[i])
 			n += k
 		}
 	}
 	return n, nil
 }
 
-func (o *openedOld) stream(i int) *deflate.Opened {
-	if s := o.open[i]; s != nil {
-		return s
-	}
-	for k := range o.open {
-		if len(o.open) < openAtOnce {
-			break
+// read fills b from a place in an opened stream.
+func (o *openStreams) read(i int, b []byte, at int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.open[i]
+	if s == nil {
+		for k := range o.open {
+			if len(o.open) < openAtOnce {
+				break
+			}
+			delete(o.open, k)
 		}
-		delete(o.open, k)
+		t := o.base[i]
+		s = deflate.NewOpened(deflate.Closed{R: o.r, Stream: t.Stream}, t.Closed, t.Raw, t.Side, &o.cache)
+		o.open[i] = s
 	}
-	t := o.base[i]
-	o.open[i] = deflate.NewOpened(deflate.Closed{R: o.r, Stream: t.Stream}, t.Closed, t.Raw, t.Side, &o.work)
-	return o.open[i]
+	if n, err := s.ReadAt(b, at); err != nil {
+		clear(b[n:])
+	}
 }
 
 // closed gives the ranges of the base's payload that such ranges of the opened one were made from.

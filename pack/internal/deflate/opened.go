@@ -8,20 +8,52 @@ import (
 
 // Opened reads an opened stream at any place: its raw, and then its side. It opens a stretch at a
 // time, from places that it noted when it went through the whole stream once. It takes some
-// 5 MiB at most. One goroutine has it.
+// 2 MiB at most, beside what the cache keeps. One goroutine has it and its cache.
 type Opened struct {
 	r         io.ReaderAt
 	size      int64
 	raw, side int64
-	work      *int64 // bytes that may still be opened, all streams together
+	cache     *Cache
 	marks     []mark
 	e         *engine
 	err       error
-
-	at       int // the stretch at hand, after that mark
-	rawBytes []byte
-	telling  []byte
 }
+
+// Cache keeps stretches of streams that were opened lately, and counts how much is opened.
+type Cache struct {
+	Most int64 // bytes that are kept, at least one stretch
+	Work int64 // bytes that may still be opened; then there is an end
+	size int64
+	kept []*stretch // the latest last
+}
+
+// stretch is what lies behind a mark, opened.
+type stretch struct {
+	of        *Opened
+	mark      int
+	raw, side []byte
+}
+
+func (c *Cache) get(o *Opened, mark int) *stretch {
+	for i := len(c.kept) - 1; i >= 0; i-- {
+		if s := c.kept[i]; s.of == o && s.mark == mark {
+			c.kept = append(append(c.kept[:i], c.kept[i+1:]...), s)
+			return s
+		}
+	}
+	return nil
+}
+
+func (c *Cache) put(s *stretch) {
+	c.kept = append(c.kept, s)
+	c.size += s.bytes()
+	for len(c.kept) > 1 && c.size > c.Most {
+		c.size -= c.kept[0].bytes()
+		c.kept = append(c.kept[:0], c.kept[1:]...)
+	}
+}
+
+func (s *stretch) bytes() int64 { return int64(len(s.raw) + len(s.side)) }
 
 var errWork = errors.New("the delta asks for streams to be opened again and again")
 
@@ -38,10 +70,9 @@ const (
 	mostMarks    = 64
 )
 
-// NewOpened of a stream of size closed bytes, which hold raw bytes, told by side bytes. What it opens,
-// it takes from work; when nothing is left, it fails.
-func NewOpened(r io.ReaderAt, size, raw, side int64, work *int64) *Opened {
-	return &Opened{r: r, size: size, raw: raw, side: side, work: work, at: -1}
+// NewOpened of a stream of size closed bytes, which hold raw bytes, told by side bytes.
+func NewOpened(r io.ReaderAt, size, raw, side int64, c *Cache) *Opened {
+	return &Opened{r: r, size: size, raw: raw, side: side, cache: c}
 }
 
 // ReadAt implements io.ReaderAt. Where the stream is not what was said it fails.
@@ -69,18 +100,22 @@ func (o *Opened) some(b []byte, off int64) (int, error) {
 		from = func(i int) int64 { return o.raw + o.marks[i].side }
 	}
 	i := sort.Search(len(o.marks), func(i int) bool { return from(i) > off }) - 1
-	if o.err = o.stretch(i); o.err != nil {
-		return 0, o.err
+	s := o.cache.get(o, i)
+	if s == nil {
+		if s, o.err = o.stretch(i); o.err != nil {
+			return 0, o.err
+		}
+		o.cache.put(s)
 	}
 	if off < o.raw {
-		return copy(b, o.rawBytes[off-from(i):]), nil
+		return copy(b, s.raw[off-from(i):]), nil
 	}
-	return copy(b, o.telling[off-from(i):]), nil
+	return copy(b, s.side[off-from(i):]), nil
 }
 
 // survey goes through the stream once, and leaves marks.
 func (o *Opened) survey() error {
-	if *o.work -= o.raw + o.side; *o.work < 0 {
+	if o.cache.Work -= o.raw + o.side; o.cache.Work < 0 {
 		return errWork
 	}
 	o.e = newEngine(o.r, o.size)
@@ -113,36 +148,34 @@ func (o *Opened) survey() error {
 }
 
 // stretch opens what lies behind a mark.
-func (o *Opened) stretch(i int) error {
-	if i == o.at {
-		return nil
-	}
-	o.at = -1
+func (o *Opened) stretch(i int) (*stretch, error) {
 	m, e := o.marks[i], o.e
+	raw, side := o.raw-m.raw, o.side-m.side
+	if i+1 < len(o.marks) {
+		raw, side = o.marks[i+1].raw-m.raw, o.marks[i+1].side-m.side
+	}
+	if o.cache.Work -= raw + side; o.cache.Work < 0 {
+		return nil, errWork
+	}
 	if e.place = m.place; m.state == inCodes {
 		e.in.seek(m.head)
 		if err := e.header(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	e.place, e.run = m.place, 0
-	e.raw, e.side = append(e.raw[:0], m.before...), e.side[:0]
+	e.raw = append(make([]byte, 0, int64(len(m.before))+raw+longest), m.before...)
+	e.side = make([]byte, 0, side)
 	e.in.seek(m.bit)
-	raw, side := o.raw, o.side
-	if i+1 < len(o.marks) {
-		raw, side = o.marks[i+1].raw, o.marks[i+1].side
-	}
-	if *o.work -= raw - m.raw + side - m.side; *o.work < 0 {
-		return errWork
-	}
-	for int64(len(e.raw)-len(m.before)) < raw-m.raw || int64(len(e.side)) < side-m.side {
+	for int64(len(e.raw)-len(m.before)) < raw || int64(len(e.side)) < side {
 		if err := e.step(8 * o.size); err != nil {
-			return ErrDamaged
+			return nil, ErrDamaged
 		}
 	}
-	o.rawBytes, o.telling, o.at = e.raw[len(m.before):], e.side, i
-	if int64(len(o.rawBytes)) != raw-m.raw || int64(len(o.telling)) != side-m.side {
-		return ErrDamaged
+	s := &stretch{of: o, mark: i, raw: e.raw[len(m.before):], side: e.side}
+	e.raw, e.side = nil, nil
+	if int64(len(s.raw)) != raw || int64(len(s.side)) != side {
+		return nil, ErrDamaged
 	}
-	return nil
+	return s, nil
 }
