@@ -18,6 +18,9 @@ func detached() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{CreationFlags: windows.DETACHED_PROCESS | windows.CREATE_NEW_PROCESS_GROUP, HideWindow: true}
 }
 
+// alone starts a process: Windows gives it no files that are not named.
+func alone(start func() error) error { return start() }
+
 // terminate kills: a process without a console hears no signal, and a service
 // may be killed at any moment.
 func terminate(p *os.Process) error { return p.Kill() }

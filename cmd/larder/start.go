@@ -80,7 +80,7 @@ func (c *cli) spawn(d dirs.Dirs) (*background, error) {
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.SysProcAttr = log, log, d.Data, detached()
-	if err := cmd.Start(); err != nil {
+	if err := alone(cmd.Start); err != nil {
 		return nil, cannotStart(err.Error(), "", err)
 	}
 	b := &background{pid: cmd.Process.Pid, ended: make(chan int, 1)}
