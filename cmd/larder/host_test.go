@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"larder/internal/host/certificate/pebbletest"
+	"larder/internal/programtest"
 )
 
 // selfSigned writes a certificate for this machine that signs itself, and its key.
@@ -90,7 +91,7 @@ func TestAHostSpeaksHTTPSWithTheCertificateThatItWasGiven(t *testing.T) {
 func TestAHostGetsACertificateByACMEAndKeepsIt(t *testing.T) {
 	var o hostOptions
 	o.dir, o.acme = t.TempDir(), true
-	port, err := freePort()
+	port, err := programtest.Port()
 	if err != nil {
 		t.Fatal(err)
 	}

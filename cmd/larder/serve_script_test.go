@@ -9,8 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"larder/internal/host/access"
+	"larder/internal/programtest"
 )
 
 // serving ARGS...: run "larder serve" beside the script; $SERVE is its URL and
@@ -33,22 +32,9 @@ func servingCommand(ts *testscript.TestScript, _ bool, args []string) {
 
 // freeport: $SERVE is the URL of a port of this machine that nobody has.
 func freePortCommand(ts *testscript.TestScript, _ bool, _ []string) {
-	port, err := freePort()
+	port, err := programtest.Port()
 	ts.Check(err)
 	ts.Setenv("SERVE", fmt.Sprint("http://127.0.0.1:", port))
-}
-
-// freePort is a port of this machine that nobody has. It is below those that systems give to
-// whoever asks for any, so that no other test is given it meanwhile.
-func freePort() (port int, err error) {
-	for range 100 {
-		port = 20_000 + rand.N(12_000)
-		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
-		if err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, errors.New("no port is free")
 }
 
 // hosting ARGS...: run "larder host" beside the script, at $SERVE.

@@ -3,7 +3,9 @@
 package programtest
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -77,10 +79,22 @@ func Free(t testing.TB, network string) string {
 		defer c.Close()
 		return c.LocalAddr().String()
 	}
-	l, err := net.Listen(network, "127.0.0.1:0")
+	port, err := Port()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprint("127.0.0.1:", port)
+}
+
+// Port is a TCP port of this machine that nobody has. It is below those that systems give to
+// whoever asks for any, so that no other test is given it meanwhile.
+func Port() (port int, err error) {
+	for range 100 {
+		port = 20_000 + rand.N(12_000)
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+		if err == nil {
+			return port, l.Close()
+		}
+	}
+	return 0, errors.New("no port is free")
 }
