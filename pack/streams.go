@@ -164,7 +164,7 @@ type openStreams struct {
 const (
 	openAtOnce   = 4 // streams are kept with their marks, some 2 MiB each at most
 	openedCache  = 16 << 20
-	packersCache = 256 << 20
+	packersCache = 96 << 20
 	openTimes    = 256 // times a device opens all streams; then it is a delta that means harm
 )
 
