@@ -70,6 +70,20 @@ func (e *engine) step(upTo int64) error {
 	return nil
 }
 
+// leap steps until no literals are left to be told.
+func (e *engine) leap() error {
+	if e.state != inCodes {
+		return e.step(8 * e.in.size)
+	}
+	for e.coded(); e.run > 0 && e.state == inCodes && !e.in.short; {
+		e.coded()
+	}
+	if e.in.short || e.state > inStored {
+		return ErrDamaged
+	}
+	return nil
+}
+
 func (e *engine) damaged() { e.state = inStored + 1 }
 
 // coded takes a literal, a copy, or the end of a block.

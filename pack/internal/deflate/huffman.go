@@ -39,10 +39,11 @@ func codes(lengths []uint8, out []code) ([]code, error) {
 	return out, nil
 }
 
-// decoder finds symbols by their codes.
+// decoder finds symbols by their codes. An entry of its tables is symbol << 4 | length, 0 where no
+// code fits.
 type decoder struct {
-	short [1 << tableBits]uint16 // symbol << 4 | length; 0: a longer code, or none
-	long  map[uint16]uint16      // by code | 1 << length, which no two codes share
+	short [1 << tableBits]uint16 // by the next bits; 0 also for a longer code
+	long  []uint16               // the same of longer ones
 	codes []code
 }
 
@@ -53,17 +54,18 @@ func (d *decoder) init(lengths []uint8) (err error) {
 	clear(d.short[:])
 	clear(d.long)
 	for s, c := range d.codes {
-		switch {
-		case c.n == 0:
-		case c.n <= tableBits:
-			for i := int(c.bits); i < len(d.short); i += 1 << c.n {
-				d.short[i] = uint16(s)<<4 | uint16(c.n)
-			}
-		default:
+		table := d.short[:]
+		if c.n > tableBits {
 			if d.long == nil {
-				d.long = map[uint16]uint16{}
+				d.long = make([]uint16, 1<<longestCode)
 			}
-			d.long[c.bits|1<<c.n] = uint16(s)
+			table = d.long
+		}
+		if c.n == 0 {
+			continue
+		}
+		for i := int(c.bits); i < len(table); i += 1 << c.n {
+			table[i] = uint16(s)<<4 | uint16(c.n)
 		}
 	}
 	return nil
@@ -72,15 +74,13 @@ func (d *decoder) init(lengths []uint8) (err error) {
 // take gives the next symbol, and -1 where no code fits.
 func (d *decoder) take(in *source) int {
 	in.fill()
-	if e := d.short[in.acc&(1<<tableBits-1)]; e != 0 {
-		in.drop(uint(e & 15))
-		return int(e >> 4)
+	e := d.short[in.acc&(1<<tableBits-1)]
+	if e == 0 && d.long != nil {
+		e = d.long[in.acc&(1<<longestCode-1)]
 	}
-	for n := uint(tableBits + 1); n <= longestCode; n++ {
-		if s, ok := d.long[uint16(in.acc&(1<<n-1))|1<<n]; ok {
-			in.drop(n)
-			return int(s)
-		}
+	if e == 0 {
+		return -1
 	}
-	return -1
+	in.drop(uint(e & 15))
+	return int(e >> 4)
 }

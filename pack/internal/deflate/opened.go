@@ -3,6 +3,7 @@ package deflate
 import (
 	"errors"
 	"io"
+	"slices"
 	"sort"
 )
 
@@ -113,37 +114,34 @@ func (o *Opened) some(b []byte, off int64) (int, error) {
 	return copy(b, s.side[off-from(i):]), nil
 }
 
-// survey goes through the stream once, and leaves marks.
+// survey goes through the stream once, and leaves marks, and what lies between in the cache.
 func (o *Opened) survey() error {
 	if o.cache.Work -= o.raw + o.side; o.cache.Work < 0 {
 		return errWork
 	}
 	o.e = newEngine(o.r, o.size)
-	e, last := o.e, int64(0)
-	every := max(leastStretch, (o.raw+o.side)/mostMarks)
-	o.marks = append(o.marks, mark{})
-	dropped, sides := int64(0), int64(0)
-	for {
-		err := e.step(8 * o.size)
-		raw, side := dropped+int64(len(e.raw)), sides+int64(len(e.side))
+	e, every := o.e, max(leastStretch, (o.raw+o.side)/mostMarks)
+	for m := (mark{}); ; {
+		err := e.leap()
+		raw, side := int64(len(e.raw)-len(m.before)), int64(len(e.side))
 		switch {
-		case err == io.EOF && raw == o.raw && side == o.side:
-			return nil
-		case err == io.EOF, raw > o.raw, side > o.side:
-			return ErrDamaged
-		case err != nil:
+		case err != nil && err != io.EOF:
 			return err
+		case m.raw+raw > o.raw, m.side+side > o.side:
+			return ErrDamaged
+		case err == nil && raw+side < every:
+			continue
 		}
-		if raw+side-last >= every && e.run == 0 {
-			last = raw + side
-			before := e.raw[max(0, len(e.raw)-history):]
-			o.marks = append(o.marks, mark{place: e.place, bit: e.in.pos(), raw: raw, side: side, before: append([]byte(nil), before...)})
+		o.cache.put(&stretch{of: o, mark: len(o.marks), raw: slices.Clone(e.raw[len(m.before):]), side: slices.Clone(e.side)})
+		o.marks = append(o.marks, m)
+		m = mark{place: e.place, bit: e.in.pos(), raw: m.raw + raw, side: m.side + side, before: slices.Clone(e.raw[max(0, len(e.raw)-history):])}
+		if err == io.EOF {
+			if m.raw != o.raw || m.side != o.side {
+				return ErrDamaged
+			}
+			return nil
 		}
-		if k := len(e.raw) - history; k > 16*history {
-			dropped += int64(k)
-			e.raw = append(e.raw[:0], e.raw[k:]...)
-		}
-		sides, e.side = side, e.side[:0]
+		e.raw, e.side = append(e.raw[:0], m.before...), e.side[:0]
 	}
 }
 
@@ -168,7 +166,7 @@ func (o *Opened) stretch(i int) (*stretch, error) {
 	e.side = make([]byte, 0, side)
 	e.in.seek(m.bit)
 	for int64(len(e.raw)-len(m.before)) < raw || int64(len(e.side)) < side {
-		if err := e.step(8 * o.size); err != nil {
+		if err := e.leap(); err != nil {
 			return nil, ErrDamaged
 		}
 	}

@@ -95,7 +95,7 @@ func (e *engine) repeat(side []byte) []byte {
 func Measure(r io.ReaderAt, size, most int64) (closed, raw, side int64, err error) {
 	e := newEngine(r, size)
 	for err == nil {
-		if err = e.step(8 * size); len(e.raw) > 16*history {
+		if err = e.leap(); len(e.raw) > 16*history {
 			k := len(e.raw) - history
 			raw += int64(k)
 			e.raw = append(e.raw[:0], e.raw[k:]...)

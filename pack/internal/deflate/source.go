@@ -1,6 +1,9 @@
 package deflate
 
-import "io"
+import (
+	"encoding/binary"
+	"io"
+)
 
 // source reads the bits of a closed stream, lowest first. Beyond its end they are 0, and
 // it is short.
@@ -28,6 +31,21 @@ func (s *source) pos() int64 { return 8*(s.next-int64(len(s.buf)-s.i)) - int64(s
 
 // fill has at least 48 bits at hand.
 func (s *source) fill() {
+	if s.n >= 48 {
+		return
+	}
+	if s.i+8 <= len(s.buf) {
+		s.acc |= binary.LittleEndian.Uint64(s.buf[s.i:]) << s.n
+		k := (63 - s.n) / 8
+		s.i += int(k)
+		s.n += 8 * k
+		s.acc &= 1<<s.n - 1
+		return
+	}
+	s.fillSlowly()
+}
+
+func (s *source) fillSlowly() {
 	for s.n <= 56 {
 		if s.i == len(s.buf) && !s.load() {
 			return // what is missing reads as zeros; drop tells
