@@ -30,7 +30,8 @@ func TestClassic_3_1_States(t *testing.T) {
 	row(t, "classic §3.1", "failed -1, created 0, waiting 1, downloading 2, finished 3; there is no paused state", "the five words with Apple's numbers; what is paused is waiting, with a reason")
 	a := alone(t, shared(t))
 	m := a.manager()
-	st := a.schedule(m, a.file("x", fault.File{Content: content("x", 1<<20), Rate: 1 << 20}, false))
+	d, release := a.trickle("x", 1<<20, false)
+	st := a.schedule(m, d)
 	if st.State != asset.StateWaiting || st.State.Number() != 1 {
 		t.Errorf("scheduled: %s", pretty(st))
 	}
@@ -38,6 +39,7 @@ func TestClassic_3_1_States(t *testing.T) {
 	for identifier, want := range map[string]int{"x": 2, "bad": -1} {
 		a.until(identifier, func(st asset.AppStatus) bool { return find(st, identifier).State.Number() == want })
 	}
+	release()
 	if d := a.untilState("x", asset.StateFinished); d.State.Number() != 3 || asset.StateCreated.Number() != 0 {
 		t.Errorf("finished: %s", pretty(d))
 	}
