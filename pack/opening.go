@@ -134,43 +134,49 @@ func (o *opening) read(stored []byte) ([]byte, error) {
 	if k <= 0 || n > uint64(len(stored)-k) {
 		return nil, errStreams
 	}
-	b, rest := stored[k:k+int(n)], stored[k+int(n):]
-	bad, left := false, int64(maxOpenedBlock)
-	take := func(most int64) int64 {
-		n, k := binary.Uvarint(b)
-		if k <= 0 || n > uint64(most) {
-			bad, b = true, nil
-			return 0
-		}
-		b = b[k:]
-		return int64(n)
-	}
-	bits := func() (x deflate.Bits) {
-		x.N = int(take(maxOpenBits))
-		if k := (x.N + 7) / 8; k <= len(b) {
-			x.B, b = b[:k], b[k:]
-		} else {
-			bad = true
-		}
-		return x
-	}
+	h, rest, left := numbers{b: stored[k : k+int(n)]}, stored[k+int(n):], int64(maxOpenedBlock)
 	for i := range o.parts {
 		p := &o.parts[i]
-		if p.raw = int(take(left)); p.raw == 0 {
+		if p.raw = int(h.take(left)); p.raw == 0 {
 			continue
 		}
 		left -= int64(p.raw)
-		if p.side = int(take(left)); p.side == 0 {
-			bad = true
-		}
+		p.side = int(h.take(left))
 		left -= int64(p.side)
-		p.rawAt, p.sideAt = take(deflate.MostOpened), take(deflate.MostOpened)
-		p.lead, p.tail = bits(), bits()
+		p.rawAt, p.sideAt = h.take(deflate.MostOpened), h.take(deflate.MostOpened)
+		p.lead, p.tail = h.bits(), h.bits()
+		h.bad = h.bad || p.side == 0
 	}
-	if bad || len(b) > 0 {
+	if h.bad || len(h.b) > 0 {
 		return nil, errStreams
 	}
 	return rest, nil
+}
+
+// numbers are uvarints that are read one after another; one that is too large makes them bad.
+type numbers struct {
+	b   []byte
+	bad bool
+}
+
+func (n *numbers) take(most int64) int64 {
+	v, k := binary.Uvarint(n.b)
+	if k <= 0 || v > uint64(most) {
+		n.bad, n.b = true, nil
+		return 0
+	}
+	n.b = n.b[k:]
+	return int64(v)
+}
+
+func (n *numbers) bits() (x deflate.Bits) {
+	x.N = int(n.take(maxOpenBits))
+	k := (x.N + 7) / 8
+	if k > len(n.b) {
+		n.bad, k = true, 0
+	}
+	x.B, n.b = n.b[:k], n.b[k:]
+	return x
 }
 
 // close makes the block from how it is told. A part that cannot be put together is left as zeros.

@@ -80,47 +80,38 @@ func (s *streams) appendTo(b []byte) []byte {
 // readStreams reads a list, for payloads of such sizes.
 func readStreams(b []byte, base, target int64) (*streams, error) {
 	s := &streams{plain: base}
-	bad := false
-	take := func(most int64) int64 {
-		n, k := binary.Uvarint(b)
-		if k <= 0 || n > uint64(most) {
-			bad, b = true, nil
-			return 0
-		}
-		b = b[k:]
-		return int64(n)
-	}
+	n := numbers{b: b}
 	list := func(size int64, rest func(*stream)) (out []stream) {
 		end := int64(0)
-		for n := take(maxStreams); n > 0 && !bad; n-- {
-			t := stream{Stream: deflate.Stream{At: end + take(size-end), Closed: take(size), Every: take(size)}}
+		for left := n.take(maxStreams); left > 0 && !n.bad; left-- {
+			t := stream{Stream: deflate.Stream{At: end + n.take(size-end), Closed: n.take(size), Every: n.take(size)}}
 			if t.Every > 0 {
-				t.First = take(size)
+				t.First = n.take(size)
 			}
 			rest(&t)
 			if t.Closed < 1 || t.Every > 0 && t.First < 1 || t.End() > size {
-				bad = true
+				n.bad = true
 			}
 			end = t.End()
 			out = append(out, t)
 		}
 		return out
 	}
-	s.base = list(base, func(t *stream) { t.Raw, t.Side = take(deflate.MostOpened), take(deflate.MostOpened) })
+	s.base = list(base, func(t *stream) { t.Raw, t.Side = n.take(deflate.MostOpened), n.take(deflate.MostOpened) })
 	next := 0
 	s.target = list(target, func(t *stream) {
-		if t.like = -1; bad {
+		if t.like = -1; n.bad {
 			return
 		}
-		if n := take(4 * maxStreams); n > 0 {
-			n--
-			t.like = next + int(n>>1^-(n&1))
+		if z := n.take(4 * maxStreams); z > 0 {
+			z--
+			t.like = next + int(z>>1^-(z&1))
 			next = t.like + 1
-			bad = bad || t.like < 0 || t.like >= len(s.base)
+			n.bad = n.bad || t.like < 0 || t.like >= len(s.base)
 		}
 	})
 	s.place()
-	if bad || len(b) > 0 || s.end-s.plain > maxOpenedOld {
+	if n.bad || len(n.b) > 0 || s.end-s.plain > maxOpenedOld {
 		return nil, errStreams
 	}
 	return s, nil
