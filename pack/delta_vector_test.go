@@ -38,22 +38,7 @@ func TestTheDeltaVectorMakesItsTarget(t *testing.T) {
 			}
 		}
 	}
-	read := func(name string) []byte {
-		b, err := os.ReadFile(file(name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	base, b, d := read("base.assetpack"), read("target.assetpack"), read("base-target.delta")
-	s := &shop{t: t, root: tempRoot(t), olds: []Installed{{Archive: open(t, base), Dir: "packs/0"}}}
-	if err := s.olds[0].Archive.Extract(t.Context(), subRoot(t, s.root, "packs/0")); err != nil {
-		t.Fatal(err)
-	}
-	f, res := s.applyDelta(b, d, next, PlanOptions{})
-	if len(res.Rotten) > 0 || f.Download != f.Delta {
-		t.Errorf("%+v, %+v", f, res)
-	}
+	applyVector(t, "base.assetpack", "target.assetpack", "base-target.delta", next)
 }
 
 // The same of a delta that opens streams: in a zip, a gzip and a PNG file, of every kind of block, some
@@ -82,23 +67,14 @@ func TestTheVectorOfOpenedStreamsMakesItsTarget(t *testing.T) {
 			}
 		}
 	}
-	read := func(name string) []byte {
-		b, err := os.ReadFile(file(name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	b, d := read("streams-target.assetpack"), read("streams.delta")
-	if d[7] != withStreams {
+	if d := readVector(t, "streams.delta"); d[7] != withStreams {
 		t.Fatal("it opens none")
 	}
-	want := forest{}
-	root := tempRoot(t)
-	if err := open(t, b).Extract(t.Context(), root); err != nil {
+	target, want, root := open(t, readVector(t, "streams-target.assetpack")), forest{}, tempRoot(t)
+	if err := target.Extract(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}
-	for e, err := range open(t, b).Entries() {
+	for e, err := range target.Entries() {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,11 +84,26 @@ func TestTheVectorOfOpenedStreamsMakesItsTarget(t *testing.T) {
 		}
 		want[e.Path] = node{kind: e.Kind, data: data}
 	}
-	s := &shop{t: t, root: tempRoot(t), olds: []Installed{{Archive: open(t, read("streams-base.assetpack")), Dir: "packs/0"}}}
+	applyVector(t, "streams-base.assetpack", "streams-target.assetpack", "streams.delta", want)
+}
+
+func readVector(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "delta", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// applyVector updates from one pack to another and wants that the delta gives all of it.
+func applyVector(t *testing.T, base, target, delta string, want forest) {
+	t.Helper()
+	s := &shop{t: t, root: tempRoot(t), olds: []Installed{{Archive: open(t, readVector(t, base)), Dir: "packs/0"}}}
 	if err := s.olds[0].Archive.Extract(t.Context(), subRoot(t, s.root, "packs/0")); err != nil {
 		t.Fatal(err)
 	}
-	f, res := s.applyDelta(b, d, want, PlanOptions{})
+	f, res := s.applyDelta(readVector(t, target), readVector(t, delta), want, PlanOptions{})
 	if len(res.Rotten) > 0 || f.Download != f.Delta {
 		t.Errorf("%+v, %+v", f, res)
 	}
