@@ -2,113 +2,39 @@
 """Makes what a delta makes, and proves it: python3 delta-reader.py BASE.assetpack TARGET.assetpack FILE.delta
 
 Written from pack-format.md alone, as a second opinion. Old bytes come from the base's frames; the target serves for its
-index, and for the chunk hashes that what comes out must have. Slow, and for sound files. Needs the zstd command.
+index, and for the chunk hashes that what comes out must have. Slow. Needs the zstd command.
 """
-import hashlib
+import importlib
 import math
 import struct
-import subprocess
-import sys
+
+pack = importlib.import_module("pack-reader")
+check, sha, Numbers, uvarint = pack.check, pack.sha, pack.Reader, pack.uvarint
 
 M32 = 0xFFFFFFFF
 
 
-def unzstd(data):
-    return subprocess.run(["zstd", "-dcq"], input=data, capture_output=True, check=True).stdout
-
-
-class Numbers:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, n):
-        self.at += n
-        assert self.at <= len(self.data), "something ends too early"
-        return self.data[self.at - n:self.at]
-
-    def byte(self):
-        return self.take(1)[0]
-
-    def u16(self):
-        return int.from_bytes(self.take(2), "little")
-
-    def number(self):
-        value = shift = 0
-        while True:
-            byte = self.take(1)[0]
-            value, shift = value | (byte & 127) << shift, shift + 7
-            if byte < 128:
-                return value
-
-    def string(self):
-        return self.take(self.number())
-
-
-def uvarint(n):
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    return bytes(out) + bytes([n])
-
-
-class Pack:
-    """The chunks of a pack as (path, place in the file, size, hash), and its plain index."""
-
-    def __init__(self, name):
-        with open(name, "rb") as f:
-            pack = f.read()
-        data, index, root_size, _ = struct.unpack("<QQII", pack[-64:-40])
-        self.index, self.chunks, frames = hashlib.sha256(pack[data:]).digest(), [], []
-        r = Numbers(pack[-64 - root_size:-64])
-        self.content, metadata = r.take(32), r.string()
-        count = r.number()
-        plain, bodies, at = self.content + uvarint(data) + uvarint(len(metadata)) + metadata + uvarint(count), b"", data
-        for _ in range(count):
-            n = [r.number() for _ in range(8)]
-            r.take(32)
-            first = r.string()
-            plain += b"".join(map(uvarint, n[:6] + n[7:])) + uvarint(len(first)) + first
-            body = pack[at + 8:at + 8 + n[6] + 32 * (n[1] + n[2])]
-            at += 8 + len(body)
-            meta = Numbers(unzstd(body[:n[6]]))
-            bodies += meta.data + body[n[6]:]
-            hashes = [body[i:i + 32] for i in range(n[6], len(body), 32)]
-            skip, path, left, files = meta.number(), b"", n[1], []
-            for _ in range(n[0] + (skip > 0)):
-                kind = meta.take(1)[0]
-                path = path[:meta.number()] + meta.string()
-                files.append((path, meta.number() if kind < 2 else 0))
-                if kind == 3:
-                    meta.string()
-            for i, (path, size) in enumerate(files):
-                done = skip if i == 0 else 0
-                while done < size and left:
-                    length = meta.number() or size - done
-                    self.chunks.append((path, done, length, hashes.pop(0)))
-                    done, left = done + length, left - 1
-            frames += [(meta.number(), meta.number()) for _ in range(n[2])]
-        self.plain, self.pack, self.data = plain + bodies, pack, data
-
-    def payload(self):
-        tar = unzstd(self.pack[:self.data])
-        out, at = [], 0
-        while tar[at:at + 512] != bytes(512):
-            size, kind = int(tar[at + 124:at + 135] or b"0", 8), tar[at + 156:at + 157]
-            if kind == b"0":
-                out.append(tar[at + 512:at + 512 + size])
-            at += 512 + (size + 511) // 512 * 512 * (kind in b"0x")
-        return b"".join(out)
+def plain(p):
+    """The plain index of a pack."""
+    out, bodies = p.content + uvarint(p.data) + uvarint(len(p.metadata)) + p.metadata + uvarint(len(p.sections)), b""
+    for told, first, metadata, hashes in p.sections:
+        out += b"".join(map(uvarint, told[:6] + told[7:])) + uvarint(len(first)) + first
+        bodies += metadata + hashes
+    return out + bodies
 
 
 def start_nib():
     return [0] + [2047 * i for i in range(1, 16)]  # the count stands where the first sum would
 
 
+def start_byte():
+    return start_nib(), Lazy(start_nib)
+
+
 def learn(nib, s):
     r = 1 if nib[0] < 1 else 2 if nib[0] < 3 else 3 if nib[0] < 8 else 4 if nib[0] < 24 else 5
-    for i in range(1, 16):
-        nib[i] += (32752 >> r if i > s else 0) - (nib[i] >> r)
+    gain = 32752 >> r
+    nib[1:] = [c - (c >> r) for c in nib[1:s + 1]] + [c - (c >> r) + gain for c in nib[s + 1:]]
     nib[0] = min(nib[0] + 1, 63)
 
 
@@ -137,14 +63,15 @@ for q in range(4096):
 
 
 class Block:
+    kinds = 10
+
     def __init__(self, stored, pieces, old, size):
-        assert len(stored) > 7, "the block is damaged"
-        self.x, self.words, self.old, self.size = struct.unpack("<Q", stored[:8])[0], stored[8:], old, size
-        self.pieces, self.next, self.begin, self.after, self.addr = pieces, 0, 0, 0, 0
-        self.ways, self.latest, self.out, self.runs = [("old", 0)] * 4, 0, bytearray(), 0
-        byte = lambda: (start_nib(), Lazy(start_nib))
+        self.words, self.old, self.size = Numbers(stored), old, size
+        self.x = self.words.fixed(8)
+        self.pieces, self.next, self.begin, self.end, self.addr = pieces, 0, 0, 0, 0
+        self.ways, self.latest, self.out = [("old", 0)] * 4, 0, bytearray()
         self.nibs = Lazy(start_nib)
-        self.a, self.c, self.diff_a, self.diff_b = Lazy(byte), Lazy(byte), Lazy(byte), Lazy(byte)
+        self.a, self.c, self.diff_a, self.diff_b = (Lazy(start_byte) for _ in range(4))
         self.bits = Lazy(lambda: [1 << 21, 0])
         self.weights = Lazy(lambda: [1 << 14] * 4)
         self.since = self.hist = self.last = self.view = self.fields = self.drift = 0
@@ -153,9 +80,7 @@ class Block:
     def step(self, v, start, freq):
         self.x = freq * (self.x >> 15) + v - start
         if self.x < 1 << 31:
-            assert len(self.words) > 3, "the block is damaged"
-            self.x = self.x << 32 | struct.unpack("<I", self.words[:4])[0]
-            self.words = self.words[4:]
+            self.x = self.x << 32 | self.words.fixed(4)
 
     def symbol(self, starts):
         v = self.x & 32767
@@ -225,16 +150,16 @@ class Block:
 
     def arrive(self):
         hint = None
-        while self.next < len(self.pieces) and len(self.out) >= self.after:
-            (self.addr, length, hint), self.begin = self.pieces[self.next], self.after
-            self.after, self.next = self.after + length, self.next + 1
+        while self.next < len(self.pieces) and len(self.out) >= self.end:
+            (self.addr, length, hint), self.begin = self.pieces[self.next], self.end
+            self.end, self.next = self.end + length, self.next + 1
         if hint is not None:
             self.use(("old", hint - self.addr))
 
     def use(self, way):
         if way in self.ways:
             self.ways.remove(way)
-        self.ways = [way] + self.ways[:3] if way not in self.ways else self.ways
+        self.ways = [way] + self.ways[:3]
         if way[0] == "old":
             self.latest = way[1]
 
@@ -249,13 +174,14 @@ class Block:
         while len(out) < self.size:
             self.arrive()
             ll = self.length("ll", last)
+            check(ll <= self.size - len(out), "a run goes beyond the block")
             if ll:
                 self.literals(ll)
                 if len(out) == self.size:
                     break
                 self.arrive()
             kind = self.nib("kind", 3 * last + min(ll, 2))
-            assert kind < 10, "the block is damaged"
+            check(kind < self.kinds, "the block is damaged")
             if kind == 4:
                 way = ("near", self.number("near") % (1 << 40))
             elif kind == 5:
@@ -266,10 +192,11 @@ class Block:
             self.use(way)
             last, n = kind, self.length("ml", kind) + 1
             source = self.place() + way[1]
+            check(n <= self.size - len(out), "a copy goes beyond the block")
             if way[0] == "old":
-                assert 0 <= source and source + n <= len(self.old), "a copy is from outside the old payload"
+                check(0 <= source and source + n <= len(self.old), "a copy is from outside the old payload")
             else:
-                assert kind < 6 and 0 < way[1] <= len(out), "a copy is from before the block"
+                check(kind < 6 and 0 < way[1] <= len(out), "a copy is from before the block")
             if kind > 5:
                 self.dense(n, source)
             elif way[0] == "old":
@@ -277,7 +204,7 @@ class Block:
             else:
                 for _ in range(n):
                     out.append(out[-way[1]])
-        assert len(out) == self.size and self.x == 1 << 31 and not self.words, "the block is damaged"
+        check(len(out) == self.size and self.x == 1 << 31 and self.words.at == len(self.words.data), "the block is damaged")
         return bytes(out)
 
     def literals(self, n):
@@ -294,7 +221,7 @@ class Block:
                         i += 1
                     continue
             c1, c2 = (out[-1] if out else 0), (out[-2] if len(out) > 1 else 0)
-            a = self.a[c1]
+            a = self.after(c1)
             if i < 24:
                 if way[0] == "old":
                     p = self.at(source + i)
@@ -306,8 +233,14 @@ class Block:
                 lo = p if p >> 4 == hi else 256 | hi << 4 | p & 15
                 out.append(hi << 4 | self.nib2(a[1][hi], self.nibs["low", group, lo]))
             else:
-                out.append(self.byte(a, self.c[((c1 | c2 << 8) * 0x9E3779B1 & M32) >> 20]))
+                out.append(self.byte(a, self.longer(c1, c2)))
             i += 1
+
+    def after(self, c1):
+        return self.a[c1]
+
+    def longer(self, c1, c2):
+        return self.c[((c1 | c2 << 8) * 0x9E3779B1 & M32) >> 20]
 
     def mixed(self, who, contexts, weights):
         models = [self.bits[who, k, c & 0xFFFF] for k, c in enumerate(contexts)]
@@ -343,6 +276,7 @@ class Block:
 
     def dense(self, n, source):
         self.view, end, shift = self.nib("view", self.view), len(self.out) + n, self.place() - source
+        check(n <= 8192 and self.view < 10, "the block is damaged")
         a = source
         while len(self.out) < end:
             m, found = 0, None
@@ -454,7 +388,7 @@ def codes(lengths):  # of each symbol its code, with a 1 before it
         for s, n in enumerate(lengths):
             if n == bits:
                 out[s], code = 1 << bits | code, code + 1
-        assert code <= 1 << bits, "a code has too many symbols"
+        check(code <= 1 << bits, "a code has too many symbols")
     return out
 
 
@@ -475,12 +409,12 @@ class Deflate:
             if told < 16:
                 lengths.append(told)
             elif told < 64:
-                assert lengths and 32 <= told < 36, "a code length is wrong"
+                check(lengths and 32 <= told < 36, "a code length is wrong")
                 lengths += lengths[-1:] * (told - 32 + 3)
             else:
-                assert told < 72 or told >= 128, "a code length is wrong"
+                check(told < 72 or told >= 128, "a code length is wrong")
                 lengths += [0] * (told - 64 + 3 if told < 128 else told - 128 + 11)
-        assert len(lengths) == literals + distances, "a header has too many code lengths"
+        check(len(lengths) == literals + distances, "a header has too many code lengths")
         return codes(lengths[:literals]), codes(lengths[literals:])
 
 
@@ -491,12 +425,12 @@ class Opener(Deflate):
         self.closed, self.at, self.raw, self.side = closed, 0, bytearray(), bytearray()
         while not self.block():
             pass
-        assert (self.at + 7) // 8 == len(closed), "a stream of the base has another length"
+        check((self.at + 7) // 8 == len(closed), "a stream of the base has another length")
 
     def bits(self, n):
         i, shift = self.at >> 3, self.at & 7
         self.at += n
-        assert self.at <= 8 * len(self.closed), "a stream of the base ends too early"
+        check(self.at <= 8 * len(self.closed), "a stream of the base ends too early")
         return int.from_bytes(self.closed[i:i + 3], "little") >> shift & (1 << n) - 1
 
     def short(self, n):
@@ -506,19 +440,19 @@ class Opener(Deflate):
     def symbol(self, symbols):
         code = 1
         while code not in symbols:
-            assert code < 1 << 15, "a stream of the base has an unknown symbol"
+            check(code < 1 << 15, "a stream of the base has an unknown symbol")
             code = code << 1 | self.bits(1)
         return symbols[code]
 
     def block(self):
         head = self.short(3)
-        assert head < 6, "a stream of the base has an unknown block"
+        check(head < 6, "a stream of the base has an unknown block")
         if head > 1:
             self.tokens(*map(swapped, self.header() if head > 3 else FIXED))
         else:
             self.short(-self.at % 8)
             n = self.bits(16)
-            assert n ^ self.bits(16) == 0xFFFF, "a stream of the base has a wrong length"
+            check(n ^ self.bits(16) == 0xFFFF, "a stream of the base has a wrong length")
             self.side += struct.pack("<H", n)
             self.raw += bytes(self.bits(8) for _ in range(n))
         return head & 1
@@ -542,13 +476,13 @@ class Opener(Deflate):
         self.side.append(0)
 
     def copy(self, i, distances):
-        assert i < 29, "a stream of the base has an unknown length"
+        check(i < 29, "a stream of the base has an unknown length")
         n = LENGTHS[i][0] + self.bits(LENGTHS[i][1])
         self.side += bytes([n - 2]) if n < 257 else bytes([255, 0 if n == 257 else 1 if i == 28 else 2])
         i = self.symbol(distances)
-        assert i < 30, "a stream of the base has an unknown distance"
+        check(i < 30, "a stream of the base has an unknown distance")
         d = DISTANCES[i][0] + self.bits(DISTANCES[i][1])
-        assert d <= len(self.raw), "a stream of the base copies from before it"
+        check(d <= len(self.raw), "a stream of the base copies from before it")
         self.side += struct.pack("<H", d - 1)
         for _ in range(n):
             self.raw.append(self.raw[-d])
@@ -563,7 +497,7 @@ class Closer(Deflate):
         while self.side.at < len(side):
             self.block()
         self.put(*tail)
-        assert self.at == len(raw) and self.n == 0, "raw and side do not fit together"
+        check(self.at == len(raw) and self.n == 0, "raw and side do not fit together")
 
     def put(self, value, n):
         if not self.mute:
@@ -573,26 +507,26 @@ class Closer(Deflate):
             self.held, self.n = self.held >> 8 * full, self.n % 8
 
     def symbol(self, codes, s, extra=0, bits=0):
-        assert s in codes, "a side needs a symbol that has no code"
+        check(s in codes, "a side needs a symbol that has no code")
         code = bin(codes[s])[3:]
         self.put(int(code[::-1], 2) | extra << len(code), len(code) + bits)
 
     def short(self, n):
         value = self.side.byte()
-        assert value < 1 << n, "a side has a wrong header"
+        check(value < 1 << n, "a side has a wrong header")
         self.put(value, n)
         return value
 
     def skip(self, n):
         self.at += n
-        assert self.at <= len(self.raw), "a side wants more raw"
+        check(self.at <= len(self.raw), "a side wants more raw")
         return self.raw[self.at - n:self.at]
 
     def block(self):
         head = self.side.byte()
         self.mute = head > 7 and self.side.at == 1
         head -= 8 * self.mute
-        assert head < 6, "a side has a wrong header"
+        check(head < 6, "a side has a wrong header")
         self.put(head, 3)
         if head > 1:
             codes = self.header() if head > 3 else FIXED
@@ -600,10 +534,10 @@ class Closer(Deflate):
             self.tokens(*codes)
         else:
             self.short(-self.n % 8)
-            n = self.side.u16()
+            n = self.side.fixed(2)
             self.put(n | (n ^ 0xFFFF) << 16, 32)
             self.mute = False
-            assert self.n == 0, "bytes begin within a byte"
+            check(self.n == 0, "bytes begin within a byte")
             self.out += self.skip(n if self.side.at < len(self.side.data) else min(n, len(self.raw) - self.at))
 
     def told(self, own):
@@ -626,65 +560,66 @@ class Closer(Deflate):
                 return self.symbol(literals, 256)
             if n == 257:
                 how = self.side.byte()
-                assert how < 3, "a side has a wrong length"
+                check(how < 3, "a side has a wrong length")
                 n += how > 0
             self.symbol(literals, *((284, 31, 5) if n == 258 and how == 2 else LENGTH_OF[n]))
             self.skip(n)
-            self.symbol(distances, *DISTANCE_OF.get(self.side.u16() + 1, (-1,)))
+            self.symbol(distances, *DISTANCE_OF.get(self.side.fixed(2) + 1, (-1,)))
 
 
 class Part:
     def __init__(self, tell, raw, places, like):
         self.raw, self.side, self.size = raw, tell.number(), sum(n for _, n in places)
         before = tell.number(), tell.number()
-        assert self.side, "a part has no side"
+        check(self.side and max(before) <= 128 << 20, "a part is not possible")
         self.lead, self.tail = self.bits(tell), self.bits(tell)
         hints = [at + n if n < size else None for (at, size), n in zip(like, before)] or [None, None]
         self.pieces = [(places[0][0], n, hint) for n, hint in zip((raw, self.side), hints)]
 
     def bits(self, tell):
         n = tell.number()
-        value = int.from_bytes(tell.take((n + 7) // 8), "little")
-        assert n <= 16384 and value >> n == 0, "a part has too many bits around it"
-        return value, n
+        check(n <= 16384, "a part has too many bits around it")
+        return tell.fixed((n + 7) // 8) & (1 << n) - 1, n
 
     def close(self, made):
         closed = Closer(made.take(self.raw), made.take(self.side), self.lead, self.tail).out
-        assert len(closed) == self.size, "a part comes out with another size"
+        check(len(closed) == self.size, "a part comes out with another size")
         self.closed = Numbers(closed)
 
 
 class Streams:
     """The streams of both sides, the opened old payload, and blocks that are made with them."""
 
-    def __init__(self, list, old):
+    def __init__(self, list, old, size):
         r, base, self.target, self.opened, next = Numbers(list), [], [], [], 0
-        for places in self.places(r):  # which leaves r behind the stream's place
+        for places in self.places(r, len(old)):  # which leaves r behind the stream's place
             base.append((places, r.number(), r.number()))
-        for places in self.places(r):
+        for places in self.places(r, size):
             like = r.number()
             if like:
                 next += like // 2 if like % 2 else -like // 2
-                assert 0 <= next < len(base), "a stream is like one that is not there"
+                check(0 <= next < len(base), "a stream is like one that is not there")
             self.target.append((places, next if like else None))
             next += like > 0
-        assert r.at == len(list), "the list of streams is too long"
-        self.old = bytearray(old)
+        check(r.at == len(list), "the list of streams is too long")
+        self.old, self.opens = bytearray(old), bool(base or self.target)
         for places, raw, side in base:
-            assert raw + side <= 128 << 20 and sum(places[-1]) <= len(old), "a stream of the base is not possible"
+            check(max(raw, side) <= 128 << 20, "a stream of the base is too large")
             o = Opener(b"".join(old[a:a + n] for a, n in places))
-            assert (len(o.raw), len(o.side)) == (raw, side), "a stream of the base opens to another size"
+            check((len(o.raw), len(o.side)) == (raw, side), "a stream of the base opens to another size")
             self.opened.append(((len(self.old), raw), (len(self.old) + raw, side)))
             self.old += o.raw + o.side
 
-    def places(self, r):  # of each stream where its closed bytes lie
-        end = 0
-        for _ in range(r.number()):
+    def places(self, r, size):  # of each stream where its closed bytes lie
+        end, count = 0, r.number()
+        check(count <= 1 << 18, "it has too many streams")
+        for _ in range(count):
             at, left, every, out = end + r.number(), r.number(), r.number(), []
             n = r.number() if every else left
-            assert left, "a stream is empty"
+            check(left and n, "a stream is empty")
             while left:
                 out.append((at, min(n, left)))
+                check(sum(out[-1]) <= size, "a stream is not in the payload")
                 at, left, n = at + n + 12, left - out[-1][1], every
             end = sum(out[-1])
             yield out
@@ -702,7 +637,7 @@ class Streams:
 
     def make(self, stored, pieces):
         r, coded, order, parts = Numbers(stored), [], [], []
-        tell = Numbers(r.take(r.number()))
+        tell = Numbers(r.take(r.number()) if self.opens else b"")
         for addr, length, hint in pieces:
             at, end = addr, addr + length
             for a, n, part in self.cuts(tell, at, end, parts) + [(end, 0, None)]:
@@ -711,8 +646,8 @@ class Streams:
                     hint = None
                 order += [(None, a - at), (part, n)]
                 at = a + n
-        assert tell.at == len(tell.data), "a block tells more parts than it has"
-        assert sum(p.raw + p.side for p in parts) <= 4 << 20, "a block opens too much"
+        check(tell.at == len(tell.data), "a block tells more parts than it has")
+        check(sum(p.raw + p.side for p in parts) <= 4 << 20, "a block opens too much")
         plain = sum(n for _, n, _ in coded)
         coded += [piece for part in parts for piece in part.pieces]
         made = Numbers(Block(stored[r.at:], coded, self.old, sum(n for _, n, _ in coded)).make())
@@ -723,44 +658,39 @@ class Streams:
 
 
 def main(base, target, name):
-    base, target = Pack(base), Pack(target)
-    with open(name, "rb") as f:
-        delta = f.read()
-    assert delta[:8] in (b"LARDERD\x01", b"LARDERD\x02"), "it is no delta that this knows"
-    assert delta[8:40] == base.content and delta[40:72] == target.index, "it is not for these two"
-    assert len(delta) > 96, "it is too short"
-    limit, count, plain = struct.unpack("<IIQ", delta[72:88])
-    told, at, streams = (plain + (4 << 20) - 1) >> 22, 88, None
-    if delta[7] == 2:
-        list_stored, list_size = struct.unpack("<II", delta[88:96])
-        assert list_stored <= 4457472 and list_size <= 4 << 20, "the list of streams is too large"
-        at = 96
-    assert len(delta) >= at + 4 * (told + count), "it is too short"
-    sizes = struct.unpack("<%dI" % (told + count), delta[at:at + 4 * (told + count)])
-    at, made, old = at + 4 * (told + count), b"", base.payload()
-    if delta[7] == 2:
-        streams = Streams(Block(delta[at:at + list_stored], [(0, list_size, None)], b"", list_size).make(), old)
-        at += list_stored
+    base, target, delta = pack.Pack(pack.read(base)), pack.Pack(pack.read(target)), pack.read(name)
+    check(delta[:8] in (b"LARDERD\x01", b"LARDERD\x02"), "it is no delta that this knows")
+    r, version, was = Numbers(delta), delta[7], plain(base)
+    check(r.take(72)[8:] == base.content + target.index, "it is not for these two")
+    limit, count, size = r.fixed(4), r.fixed(4), r.fixed(8)
+    check(262144 <= limit <= 4 << 20 and count <= 1 << 22 and size <= 1 << 38, "it is too large")
+    listed = (r.fixed(4), r.fixed(4)) if version == 2 else (0, 0)
+    check(listed[0] <= 4457472 and listed[1] <= 4 << 20 and (version == 1 or min(listed)), "its list of streams has a wrong size")
+    told = size + (4 << 20) - 1 >> 22
+    table = Numbers(r.take(4 * (told + count)))
+    sizes = [table.fixed(4) for _ in range(told + count)]
+    check(not sizes or 0 < min(sizes) and max(sizes) <= 4457472, "a block has a wrong size")
+    made, old, streams = b"", base.payload(), None
+    if version == 2:
+        streams = Streams(Block(r.take(listed[0]), [(0, listed[1], None)], b"", listed[1]).make(), old, sum(c[2] for c in target.chunks))
     for i in range(told):
         place = i << 22
-        size = min(plain - place, 4 << 20)
-        made += Block(delta[at:at + sizes[i]], [(place, size, place if place < len(base.plain) else None)], base.plain, size).make()
-        at += sizes[i]
-    assert not told or made == target.plain, "the index is wrong"
+        n = min(size - place, 4 << 20)
+        made += Block(r.take(sizes[i]), [(place, n, place if place < len(was) else None)], was, n).make()
+    check(not told or made == plain(target), "the index is wrong")
     blocks = gather(base, target, limit)
-    assert len(blocks) == count, "it has another number of blocks"
+    check(len(blocks) == count, "it has another number of blocks")
     for i, (pieces, wants) in enumerate(blocks):
-        stored = delta[at:at + sizes[told + i]]
+        stored = r.take(sizes[told + i])
         b = streams.make(stored, pieces) if streams else Block(stored, pieces, old, sum(n for n, _ in wants)).make()
-        at += sizes[told + i]
         for n, digest in wants:
-            assert hashlib.sha256(b[:n]).digest() == digest, "block %d makes a wrong chunk" % i
+            check(sha(b[:n]) == digest, "block %d makes a wrong chunk" % i)
             b = b[n:]
-        assert not b, "block %d makes too much" % i
-        print("block %d: %d chunks from %d bytes" % (i, len(wants), sizes[told + i]))
-    assert at == len(delta), "it is too long"
+        check(not b, "block %d makes too much" % i)
+        print("block %d: %d chunks from %d bytes" % (i, len(wants), len(stored)))
+    check(r.at == len(delta), "it is too long")
     print("sound")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    pack.run(main, __doc__)

@@ -10,11 +10,30 @@ import subprocess
 import sys
 
 KINDS = ["file", "executable", "directory", "link"]
+MOST = [16384, 16384, 4096, 1 << 50, 1 << 50, 1 << 50, 8 << 20, 8 << 20]  # of what the root tells of a section
+
+
+class Unsound(Exception):
+    pass
 
 
 def check(good, what):
     if not good:
-        sys.exit("not a sound pack: " + what)
+        raise Unsound(what)
+
+
+def run(main, usage):
+    if len(sys.argv) != main.__code__.co_argcount + 1:
+        sys.exit(usage)
+    try:
+        main(*sys.argv[1:])
+    except (Unsound, OSError) as err:
+        sys.exit("not sound: %s" % err)
+
+
+def read(name):
+    with open(name, "rb") as f:
+        return f.read()
 
 
 def sha(data):
@@ -36,12 +55,19 @@ class Reader:
         self.at += n
         return self.data[self.at - n:self.at]
 
+    def byte(self):
+        return self.take(1)[0]
+
+    def fixed(self, n):
+        return int.from_bytes(self.take(n), "little")
+
     def number(self):
         value = shift = 0
         while True:
-            byte = self.take(1)[0]
+            byte = self.byte()
             value |= (byte & 127) << shift
             shift += 7
+            check(shift < 71 and (byte or shift == 7), "a number is too large")
             if byte < 128:
                 return value
 
@@ -78,71 +104,93 @@ def header(kind, path, size, target):
     return extra + ustar(name, target, mode, size if size < 1 << 33 else 0, flag)
 
 
-def main(name):
-    with open(name, "rb") as f:
-        pack = f.read()
-    data, index, root_size, required = struct.unpack("<QQII", pack[-64:-40])
-    check(pack[-8:] == b"LARDERP\x01" and required == 0, "it is not version 1")
-    check(len(pack) == data + index, "its size is wrong")
-    root = pack[-64 - root_size:-64]
-    check(sha(root + pack[-64:-40]) == pack[-40:-8], "the root's hash is wrong")
-    r = Reader(root)
-    content, metadata = r.take(32), r.string()
-    names = hashlib.sha256(b"larder content 1\n")
-    at, frame_at, stream, frames, file = data, 0, [], [], None
-    for _ in range(r.number()):
-        rows, chunks, count, _, _, _, meta_size, meta_raw = [r.number() for _ in range(8)]
-        digest, first = r.take(32), r.string()
-        size = meta_size + 32 * (chunks + count)
-        check(struct.unpack("<II", pack[at:at + 8]) == (0x184D2A5A, size), "a section's frame is damaged")
-        body = pack[at + 8:at + 8 + size]
-        check(sha(body) == digest, "a section's hash is wrong")
-        at += 8 + size
-        meta = Reader(unzstd(body[:meta_size]))
-        check(len(meta.data) == meta_raw, "a section's metadata has another size")
-        hashes = [body[i:i + 32] for i in range(meta_size, size, 32)]
+class Pack:
+    """A whole pack, or its index alone: the entries as (kind, path, size, target), the chunks as (path, place in the
+    file, size, hash), the frames as (stored, raw, hash), and the sections as (what the root tells, metadata, hashes)."""
+
+    def __init__(self, pack):
+        check(len(pack) > 64, "it is too short")
+        self.data, index, root_size, required = struct.unpack("<QQII", pack[-64:-40])
+        check(pack[-8:] == b"LARDERP\x01" and required == 0, "it is not version 1")
+        check(72 + root_size <= index and len(pack) in (index, self.data + index), "its size is wrong")
+        self.pack, at = pack, len(pack) - index
+        root = pack[-64 - root_size:-64]
+        check(sha(root + pack[-64:-40]) == pack[-40:-8], "the root's hash is wrong")
+        self.index, r = sha(pack[at:]), Reader(root)
+        self.content, self.metadata, self.names = r.take(32), r.string(), hashlib.sha256(b"larder content 1\n")
+        self.entries, self.chunks, self.frames, self.sections, self.stream = [], [], [], [], []
+        count = r.number()
+        check(0 < count <= 1 << 18, "it has too many sections, or none")
+        for _ in range(count):
+            told = [r.number() for _ in MOST]
+            check(all(n <= most for n, most in zip(told, MOST)), "a section is too large")
+            digest, first = r.take(32), r.string()
+            size = told[6] + 32 * (told[1] + told[2])
+            check(pack[at:at + 8] == struct.pack("<II", 0x184D2A5A, size), "a section's frame is damaged")
+            body = pack[at + 8:at + 8 + size]
+            check(sha(body) == digest, "a section's hash is wrong")
+            at += 8 + size
+            self.section(told, first, unzstd(body[:told[6]]), body[told[6]:])
+        check(r.at == len(root) and pack[at:] == struct.pack("<II", 0x184D2A5A, root_size + 64) + root + pack[-64:], "the index has another size")
+        check(self.names.digest() == self.content, "the content hash is wrong")
+
+    def section(self, told, first, expanded, hashes):
+        self.sections.append((told, first, expanded, hashes))
+        rows, left, frames, meta, digests = *told[:3], Reader(expanded), Reader(hashes)
+        check(len(expanded) == told[7], "a section's metadata has another size")
         skip, path, entries = meta.number(), b"", []
         for i in range(rows + (skip > 0)):
-            kind = meta.take(1)[0]
-            path = path[:meta.number()] + meta.string()
+            kind, shared = meta.byte(), meta.number()
+            check(kind < 4 and shared <= len(path), "an entry is damaged")
+            path = path[:shared] + meta.string()
             entries.append((kind, path, meta.number() if kind < 2 else 0, meta.string() if kind == 3 else b""))
             check(i > 0 or path == first, "a section begins with another entry")
         for i, (kind, path, size, target) in enumerate(entries):
             done = skip if i == 0 else 0
             if not done:
-                stream.append((header(kind, path, size, target), None, path))
-                names.update(bytes([kind]) + uvarint(len(path)) + path)
-                names.update(uvarint(size) if kind < 2 else uvarint(len(target)) + target if kind == 3 else b"")
-                print("%-10s %12d  %s" % (KINDS[kind], size, path.decode()))
-            while done < size and chunks:
-                length = meta.number() or size - done
-                done, chunks, digest = done + length, chunks - 1, hashes.pop(0)
-                stream.append((length, digest, path))
-                names.update(uvarint(length) + digest)
+                self.entries.append(entries[i])
+                self.stream.append((header(kind, path, size, target), None, path))
+                self.names.update(bytes([kind]) + uvarint(len(path)) + path)
+                self.names.update(uvarint(size) if kind < 2 else uvarint(len(target)) + target if kind == 3 else b"")
+            while done < size and left:
+                length, digest = meta.number() or size - done, digests.take(32)
+                check(length <= 262144, "a chunk is too large")
+                self.chunks.append((path, done, length, digest))
+                done, left = done + length, left - 1
+                self.stream.append((length, digest, path))
+                self.names.update(uvarint(length) + digest)
                 if done == size:
-                    stream.append((bytes(-size % 512), None, path))
-        for digest in hashes:
-            frames.append((meta.number(), meta.number(), digest))
-        check(meta.at == len(meta.data), "a section has too much metadata")
-    check(names.digest() == content, "the content hash is wrong")
-    check(pack[at:] == struct.pack("<II", 0x184D2A5A, root_size + 64) + root + pack[-64:], "the index has another size")
-    tar = bytearray()
-    for stored, raw, digest in frames:
-        body = pack[frame_at:frame_at + stored]
-        frame_at += stored
-        check(sha(body) == digest, "the frame at byte %d has another hash" % (frame_at - stored))
-        tar += unzstd(body)
-        check(len(tar) >= raw, "a frame is too short")
-    check(frame_at == data, "the frames have another size")
-    at = 0
-    for piece, digest, path in stream + [(bytes(1024), None, b"the end")]:
-        length = piece if digest else len(piece)
-        part = bytes(tar[at:at + length])
-        check(sha(part) == digest if digest else part == piece, "%s is wrong at byte %d of the tar stream" % (path.decode(), at))
-        at += length
-    check(at == len(tar), "the tar stream is too long")
-    print("content %s\nindex   %s\narchive %s" % (content.hex(), sha(pack[data:]).hex(), sha(pack).hex()))
+                    self.stream.append((bytes(-size % 512), None, path))
+        self.frames += [(meta.number(), meta.number(), digests.take(32)) for _ in range(frames)]
+        check(left == 0 and meta.at == len(expanded), "a section has too much metadata")
+
+    def payload(self):
+        tar, out, at = bytearray(), [], 0
+        for stored, raw, digest in self.frames:
+            body = self.pack[at:at + stored]
+            check(sha(body) == digest, "the frame at byte %d has another hash" % at)
+            at, end = at + stored, len(tar) + raw
+            tar += unzstd(body)
+            check(len(tar) == end, "a frame has another size")
+        check(at == self.data, "the frames have another size")
+        at = 0
+        for piece, digest, path in self.stream + [(bytes(1024), None, b"the end")]:
+            length = piece if digest else len(piece)
+            part = bytes(tar[at:at + length])
+            check(sha(part) == digest if digest else part == piece, "%s is wrong at byte %d of the tar stream" % (path.decode(errors="replace"), at))
+            out.append(part if digest else b"")
+            at += length
+        check(at == len(tar), "the tar stream is too long")
+        return b"".join(out)
+
+
+def main(name):
+    pack = Pack(read(name))
+    pack.payload()
+    for kind, path, size, _ in pack.entries:
+        print("%-10s %12d  %s" % (KINDS[kind], size, path.decode(errors="replace")))
+    print("content %s\nindex   %s\narchive %s" % (pack.content.hex(), pack.index.hex(), sha(pack.pack).hex()))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run(main, __doc__)

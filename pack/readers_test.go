@@ -1,0 +1,53 @@
+package pack
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// byThePage runs one of the readers that were written from doc/pack-format.md alone.
+func byThePage(t *testing.T, script string, args ...string) (string, error) {
+	t.Helper()
+	for _, tool := range []string{"python3", "zstd"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+	out, err := exec.Command("python3", append([]string{"-B", filepath.Join("..", "doc", script)}, args...)...).CombinedOutput()
+	return string(out), err
+}
+
+func TestReadersWrittenFromThePageMakeTheTargetsOfTheVectors(t *testing.T) {
+	const delta, fine = "delta-reader.py", "fine-reader.py"
+	base, target := filepath.Join("testdata", "delta", "base.assetpack"), filepath.Join("testdata", "delta", "target.assetpack")
+	streamsBase, streamsTarget := filepath.Join("testdata", "delta", "streams-base.assetpack"), filepath.Join("testdata", "delta", "streams-target.assetpack")
+	told := map[string]string{delta: filepath.Join("testdata", "delta", "base-target.delta"), fine: filepath.Join("testdata", "fine", "target.fine")}
+	for _, v := range [][]string{
+		{delta, base, target, told[delta]},
+		{delta, streamsBase, streamsTarget, filepath.Join("testdata", "delta", "streams.delta")},
+		{fine, base, target, told[fine]},
+	} {
+		if out, err := byThePage(t, v[0], v[1:]...); err != nil {
+			t.Errorf("%s: %v\n%s", v[3], err, out)
+		}
+	}
+	for script, name := range told {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short := filepath.Join(t.TempDir(), "short")
+		if err := os.WriteFile(short, b[:len(b)-1], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := byThePage(t, script, base, target, short); err == nil || !strings.HasPrefix(out, "not sound: ") {
+			t.Errorf("%s of %s without its last byte: %v\n%s", script, name, err, out)
+		}
+	}
+}
