@@ -25,7 +25,7 @@ func (d *Dispatcher) candidates(tx *db.Tx, now time.Time, fronts []string) (map[
 	if err != nil {
 		return nil, nil, next, err
 	}
-	bad, until := d.hosts.away(now)
+	bad, gated, until := d.hosts.away(now)
 	next = earlier(next, until)
 	facts, err := d.machine(tx, now)
 	if err != nil {
@@ -51,6 +51,13 @@ func (d *Dispatcher) candidates(tx *db.Tx, now time.Time, fronts []string) (map[
 		// Places on other hosts must not stay empty because the first few share one.
 		if busy := d.busyHosts(found); len(found) == perApp && len(busy) > 0 {
 			more, err := queue.Next(tx, id, now, append(busy, bad...), perApp)
+			if err != nil {
+				return nil, nil, next, err
+			}
+			found = append(found, more...)
+		}
+		if len(gated) > 0 {
+			more, err := queue.NextAtGate(tx, id, now, gated, app.Life.Request.AllowsEssential(), perApp)
 			if err != nil {
 				return nil, nil, next, err
 			}
@@ -153,7 +160,7 @@ func (d *Dispatcher) Why(tx *db.Tx, app *apps.App, entries []queue.Entry) (map[s
 		if e.State != asset.StateWaiting {
 			continue
 		}
-		f.HostNotBefore, f.HostReason = d.hosts.state(e.Host)
+		f.HostNotBefore, f.HostReason = d.hosts.state(e.Host, !background(&e, app))
 		v := policy.Decide(f, d.item(&e, app))
 		if v.Wait == nil {
 			v.Wait = &asset.Reason{Code: asset.WhyQueued, Message: "other downloads have the connections at the moment", Unblock: "nothing to do: it starts when one is free", Since: e.Moved}

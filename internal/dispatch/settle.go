@@ -74,7 +74,7 @@ func (d *Dispatcher) failed(ctx context.Context, r *run, held transfer.Held, f *
 	}
 	reason := retryReason(f, since, next)
 	if f.Kind == transfer.KindConnectivity && !f.Progressed {
-		d.hosts.failed(r.Host, since, next, reason)
+		d.hosts.failed(r.Host, since, now, next, reason)
 	}
 	d.wait(r, reason, attempts, next)
 	if !urgent && d.urgent(r) {

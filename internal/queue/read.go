@@ -170,6 +170,14 @@ func Next(tx *db.Tx, app asset.AppID, now time.Time, without []string, n int) ([
 	return list(tx, "app = ? AND state = 'waiting' AND next_try <= ? AND host NOT IN "+hosts+inOrder+" LIMIT ?", args...)
 }
 
+// NextAtGate gives up to n of those on the hosts named that a gate waits for, the manifest
+// among them or not.
+func NextAtGate(tx *db.Tx, app asset.AppID, now time.Time, on []string, manifest bool, n int) ([]Entry, error) {
+	hosts, args := among(on)
+	args = append(append([]any{app, millis(now)}, args...), manifest, n)
+	return list(tx, "app = ? AND state = 'waiting' AND next_try <= ? AND host IN "+hosts+" AND (essential OR kind = 'manifest' AND ?)"+inOrder+" LIMIT ?", args...)
+}
+
 // NextTry is when the next download that waits for a time may be tried; zero when none does.
 func NextTry(tx *db.Tx, now time.Time) (time.Time, error) {
 	var n sql.NullInt64
