@@ -48,9 +48,21 @@ func newAppNamed(t *testing.T, w *world, name string) *app {
 	a := &app{T: t, w: w, server: fault.Start(), id: asset.AppID(words[max(0, len(words)-80):] + "." + name), dir: filepath.Join(t.TempDir(), "bundle"), build: 1}
 	a.id = asset.AppID(strings.TrimLeft(string(a.id), "-"))
 	t.Cleanup(a.server.Close)
+	if w.shared {
+		t.Cleanup(a.leave)
+	}
 	a.keys = map[string]any{}
 	a.serve("/manifest", "what "+string(a.id)+" has")
 	return a
+}
+
+// leave removes the app from its world, if the test has not done so.
+func (a *app) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := a.w.owner.Uninstall(ctx, a.id); err != nil && asset.CodeOf(err) != asset.CodeNotFound {
+		a.Errorf("leaving: %v", err)
+	}
 }
 
 func (a *app) serve(path, text string) {
@@ -236,13 +248,26 @@ func (a *app) until(what string, ok func(asset.AppStatus) bool) (last asset.AppS
 	defer cancel()
 	for _, err := range a.w.owner.Events(ctx, a.id) {
 		if err != nil {
-			a.Fatalf("waiting until %s: %v; last: %s", what, err, pretty(last))
+			a.Fatalf("waiting until %s: %v; last: %s; now: %s", what, err, pretty(last), a.now())
 		}
 		if last = a.status(); ok(last) {
 			return last
 		}
 	}
 	return last
+}
+
+// now tells what an installation waits for that may be stuck, the manifest included.
+func (a *app) now() string {
+	ctx, cancel := context.WithTimeout(context.Background(), patience/6)
+	defer cancel()
+	for p, err := range a.w.owner.Progress(ctx, a.id) {
+		if err != nil {
+			return err.Error()
+		}
+		return pretty(p)
+	}
+	return "nothing"
 }
 
 func (a *app) untilState(identifier string, state asset.DownloadState) asset.DownloadStatus {

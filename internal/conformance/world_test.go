@@ -31,6 +31,7 @@ type world struct {
 	dial   func(socket string) localapi.Dialer // in a bubble
 	config service.Config
 	log    logged
+	shared bool
 	stop   func() error // nil while no service runs inside this process
 }
 
@@ -46,10 +47,13 @@ func (l *logged) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-func (l *logged) String() string {
+func (l *logged) String() string { return l.from(0) }
+
+// from is what was written after the first n bytes.
+func (l *logged) from(n int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.text.String()
+	return l.text.String()[n:]
 }
 
 func prepare(data string) (*world, error) {
@@ -163,7 +167,21 @@ var sharing struct {
 
 const sharedWorlds = 3
 
+// shared is one of them. The apps of a test leave it with the test: one whose server has gone
+// would go on asking for it, and another test's server may have its port by then.
 func shared(t *testing.T) *world {
+	t.Helper()
+	w := nextShared(t)
+	before := len(w.log.String())
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the service's log meanwhile:\n%s", w.log.from(before))
+		}
+	})
+	return w
+}
+
+func nextShared(t *testing.T) *world {
 	t.Helper()
 	sharing.Lock()
 	defer sharing.Unlock()
@@ -180,7 +198,7 @@ func shared(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.config.Limits = policy.Limits{Total: 64}
+	w.shared, w.config.Limits = true, policy.Limits{Total: 64}
 	if err := w.start(); err != nil {
 		t.Fatal(err)
 	}
