@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"larder/pack/internal/deflate"
 )
 
 // The vector of a delta: what any reader of this version must make of a delta that an
@@ -70,21 +72,90 @@ func TestTheVectorOfOpenedStreamsMakesItsTarget(t *testing.T) {
 	if d := readVector(t, "streams.delta"); d[7] != withStreams {
 		t.Fatal("it opens none")
 	}
-	target, want, root := open(t, readVector(t, "streams-target.assetpack")), forest{}, tempRoot(t)
-	if err := target.Extract(t.Context(), root); err != nil {
+	applyVector(t, "streams-base.assetpack", "streams-target.assetpack", "streams.delta", filesIn(t, "streams-target.assetpack"))
+}
+
+// The same of every kind of part: with a tail, from within a stored block on, and one that stays
+// closed. The streams are those of zlib, cut by hand: a zip file of two compressed entries and one that is not;
+// a gzip file that changed in the first and the last of its three chunks; and a PNG file that changed in
+// the second of its two. The packs are what the vector is made from.
+func TestTheVectorOfPartsMakesItsTarget(t *testing.T) {
+	if *update {
+		packs := map[string][]byte{}
+		for _, name := range []string{"parts-base.assetpack", "parts-target.assetpack"} {
+			packs[name], _ = pack(t, filesIn(t, name), BuildOptions{})
+		}
+		packs["parts.delta"], _ = writeDelta(t, open(t, packs["parts-base.assetpack"]), packs["parts-target.assetpack"])
+		for name, b := range packs {
+			if err := os.WriteFile(filepath.Join("testdata", "delta", name), b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	got := kindsOfParts(t, "parts-base.assetpack", "parts-target.assetpack", "parts.delta")
+	if want := map[string]int{"whole": 2, "with a tail": 1, "from within a stored block on": 1, "closed": 1}; !maps.Equal(got, want) {
+		t.Errorf("its parts are %v, want %v", got, want)
+	}
+	applyVector(t, "parts-base.assetpack", "parts-target.assetpack", "parts.delta", filesIn(t, "parts-target.assetpack"))
+}
+
+// kindsOfParts counts the parts that a delta tells, by what is particular in them.
+func kindsOfParts(t *testing.T, base, target, name string) map[string]int {
+	t.Helper()
+	was, is := open(t, readVector(t, base)), open(t, readVector(t, target))
+	d := openDelta(t, readVector(t, name))
+	s, err := d.streams(was.total().payload, is.total().payload)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for e, err := range target.Entries() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := root.ReadFile(e.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want[e.Path] = node{kind: e.Kind, data: data}
+	p, err := NewPlan(t.Context(), is, []Installed{{Archive: was}}, PlanOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	applyVector(t, "streams-base.assetpack", "streams-target.assetpack", "streams.delta", want)
+	kind := func(p part) string {
+		closed := deflate.Closed{R: newUnpacked(opDiff, is), Stream: s.target[p.stream].Stream}
+		cut, _, _, err := deflate.NewCutter(closed, closed.Closed).Cut(p.from, p.to)
+		switch {
+		case err != nil:
+			t.Error(err)
+		case p.raw == 0:
+			return "closed"
+		case p.tail.N > 0 && p.to < closed.Closed:
+			return "with a tail"
+		case p.from > 0 && p.lead.N == 0 && cut.Side[0] == 8:
+			return "from within a stored block on"
+		case p.from == 0 && p.to == closed.Closed:
+			return "whole"
+		}
+		return "other"
+	}
+	kinds, at := map[string]int{}, d.data
+	if err := p.deltaBlocks(t.Context(), d.limit, func(b deltaBlock) error {
+		stored, err := d.read(b.number, at)
+		if err != nil {
+			return err
+		}
+		at += int64(len(stored))
+		o := s.opening(b.pieces)
+		_, err = o.read(stored)
+		for _, p := range o.parts {
+			kinds[kind(p)]++
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return kinds
+}
+
+// filesIn are those of a pack.
+func filesIn(t *testing.T, name string) forest {
+	t.Helper()
+	root := tempRoot(t)
+	if err := open(t, readVector(t, name)).Extract(t.Context(), root); err != nil {
+		t.Fatal(err)
+	}
+	return readForest(t, root)
 }
 
 func readVector(t *testing.T, name string) []byte {

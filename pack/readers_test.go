@@ -25,12 +25,13 @@ func byThePage(t *testing.T, script string, args ...string) (string, error) {
 
 func TestReadersWrittenFromThePageMakeTheTargetsOfTheVectors(t *testing.T) {
 	const delta, fine = "delta-reader.py", "fine-reader.py"
-	base, target := filepath.Join("testdata", "delta", "base.assetpack"), filepath.Join("testdata", "delta", "target.assetpack")
-	streamsBase, streamsTarget := filepath.Join("testdata", "delta", "streams-base.assetpack"), filepath.Join("testdata", "delta", "streams-target.assetpack")
-	told := map[string]string{delta: filepath.Join("testdata", "delta", "base-target.delta"), fine: filepath.Join("testdata", "fine", "target.fine")}
+	file := func(name string) string { return filepath.Join("testdata", "delta", name) }
+	base, target := file("base.assetpack"), file("target.assetpack")
+	told := map[string]string{delta: file("base-target.delta"), fine: filepath.Join("testdata", "fine", "target.fine")}
 	for _, v := range [][]string{
 		{delta, base, target, told[delta]},
-		{delta, streamsBase, streamsTarget, filepath.Join("testdata", "delta", "streams.delta")},
+		{delta, file("streams-base.assetpack"), file("streams-target.assetpack"), file("streams.delta")},
+		{delta, file("parts-base.assetpack"), file("parts-target.assetpack"), file("parts.delta")},
 		{fine, base, target, told[fine]},
 	} {
 		if out, err := byThePage(t, v[0], v[1:]...); err != nil {
