@@ -5,21 +5,30 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
+
+// python is where the interpreter itself is: what is called python3 may only look for it, each time anew.
+var python = sync.OnceValues(func() (string, error) {
+	if _, err := exec.LookPath("zstd"); err != nil {
+		return "", err
+	}
+	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable, end='')").Output()
+	return string(out), err
+})
 
 // byThePage runs one of the readers that were written from doc/pack-format.md alone.
 func byThePage(t *testing.T, script string, args ...string) (string, error) {
 	t.Helper()
-	for _, tool := range []string{"python3", "zstd"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
+	name, err := python()
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
 		}
+		t.Skip(err)
 	}
-	out, err := exec.Command("python3", append([]string{"-B", filepath.Join("..", "doc", script)}, args...)...).CombinedOutput()
+	out, err := exec.Command(name, append([]string{"-B", filepath.Join("..", "doc", script)}, args...)...).CombinedOutput()
 	return string(out), err
 }
 
