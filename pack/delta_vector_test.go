@@ -170,14 +170,20 @@ func readVector(t *testing.T, name string) []byte {
 // applyVector updates from one pack to another and wants that the delta gives all of it.
 func applyVector(t *testing.T, base, target, delta string, want forest) {
 	t.Helper()
+	f, res := installed(t, base).applyDelta(readVector(t, target), readVector(t, delta), want, PlanOptions{})
+	if len(res.Rotten) > 0 || f.Download != f.Delta {
+		t.Errorf("%+v, %+v", f, res)
+	}
+}
+
+// installed is a shop that has a vector's base.
+func installed(t *testing.T, base string) *shop {
+	t.Helper()
 	s := &shop{t: t, root: tempRoot(t), olds: []Installed{{Archive: open(t, readVector(t, base)), Dir: "packs/0"}}}
 	if err := s.olds[0].Archive.Extract(t.Context(), subRoot(t, s.root, "packs/0")); err != nil {
 		t.Fatal(err)
 	}
-	f, res := s.applyDelta(readVector(t, target), readVector(t, delta), want, PlanOptions{})
-	if len(res.Rotten) > 0 || f.Download != f.Delta {
-		t.Errorf("%+v, %+v", f, res)
-	}
+	return s
 }
 
 // program gives what stands for machine code and its tables, and the same after something was put

@@ -42,6 +42,7 @@ func TestReadersWrittenFromThePageMakeTheTargetsOfTheVectors(t *testing.T) {
 		{delta, file("streams-base.assetpack"), file("streams-target.assetpack"), file("streams.delta")},
 		{delta, file("parts-base.assetpack"), file("parts-target.assetpack"), file("parts.delta")},
 		{fine, base, target, told[fine]},
+		{fine, file("parts-base.assetpack"), file("parts-target.assetpack"), filepath.Join("testdata", "fine", "parts-target.fine")},
 	} {
 		if out, err := byThePage(t, v[0], v[1:]...); err != nil {
 			t.Errorf("%s: %v\n%s", v[3], err, out)
