@@ -1,6 +1,9 @@
 package deflate
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // Close puts a part together. It fails unless that fills dst.
 func Close(dst []byte, p Part) error {
@@ -10,6 +13,7 @@ func Close(dst []byte, p Part) error {
 		c.block()
 	}
 	c.putBits(p.Tail)
+	c.flush()
 	if c.n > 0 || len(c.out) > 0 || len(c.raw) > 0 {
 		c.bad = true
 	}
@@ -32,7 +36,26 @@ type closer struct {
 // put writes up to 32 bits.
 func (c *closer) put(v int, n uint) {
 	c.acc |= uint64(v) << c.n
-	for c.n += n; c.n >= 8; c.n -= 8 {
+	if c.n += n; c.n >= 32 {
+		c.spill()
+	}
+}
+
+// spill makes room in acc.
+func (c *closer) spill() {
+	if len(c.out) < 4 {
+		c.flush()
+		return
+	}
+	binary.LittleEndian.PutUint32(c.out, uint32(c.acc))
+	c.out = c.out[4:]
+	c.acc >>= 32
+	c.n -= 32
+}
+
+// flush writes all whole bytes.
+func (c *closer) flush() {
+	for ; c.n >= 8; c.n -= 8 {
 		if len(c.out) == 0 {
 			c.bad, c.n = true, 0
 			return
@@ -101,19 +124,18 @@ func (c *closer) block() {
 			c.put(n, 16)
 			c.put(n^0xFFFF, 16)
 		}
-		if c.n > 0 { // a silent one begins at a byte too
+		if c.flush(); c.n > 0 { // a silent one begins at a byte too
 			c.bad = true
 			return
 		}
 		if len(c.side) == 0 {
 			n = min(n, len(c.raw))
 		}
-		for _, b := range c.take(n) {
-			c.put(int(b), 8)
-		}
+		b := c.take(n)
+		k := copy(c.out, b)
+		c.out, c.bad = c.out[k:], c.bad || k < len(b)
 	case kindFixed:
-		lits, dists := fixedLengths()
-		c.build(lits, dists)
+		c.build(fixedLits, fixedDists)
 		c.coded()
 	case kindDynamic:
 		c.dynamic(silent)
@@ -186,9 +208,7 @@ func (c *closer) coded() {
 	for !c.bad {
 		for {
 			run := c.tell(1)[0]
-			for _, b := range c.take(int(run)) {
-				c.putCode(c.lits, int(b))
-			}
+			c.literals(c.take(int(run)))
 			if run < 255 || c.bad {
 				break
 			}
@@ -202,6 +222,22 @@ func (c *closer) coded() {
 			return
 		}
 		c.copied(b)
+	}
+}
+
+func (c *closer) literals(run []byte) {
+	if len(c.lits) < endBlock {
+		c.bad = true
+		return
+	}
+	lits := c.lits[:endBlock]
+	for _, b := range run {
+		k := lits[b]
+		if k.n == 0 {
+			c.bad = true
+			return
+		}
+		c.put(int(k.bits), uint(k.n))
 	}
 }
 
@@ -220,20 +256,32 @@ func (c *closer) copied(b int) {
 		}
 	}
 	if s < 0 {
-		for s = len(lengthBase) - 1; int(lengthBase[s]) > n; s-- {
-		}
+		s = int(lengthOf[n])
 	}
 	d := int(binary.LittleEndian.Uint16(c.tell(2))) + 1
 	if c.bad || d > history {
 		c.bad = true
 		return
 	}
-	k := distances - 1
-	for ; int(distBase[k]) > d; k-- {
+	k := d - 1
+	if k > 3 {
+		n := bits.Len(uint(k)) - 2
+		k = 2*n + k>>n
 	}
 	c.putCode(c.lits, endBlock+1+s)
 	c.put(n-int(lengthBase[s]), uint(lengthBits[s]))
 	c.putCode(c.dists, k)
 	c.put(d-int(distBase[k]), uint(distBits[k]))
 	c.take(n)
+}
+
+// lengthOf is the symbol of a length.
+var lengthOf [longest + 1]uint8
+
+func init() {
+	for s, n := range lengthBase {
+		for ; int(n) < len(lengthOf); n++ {
+			lengthOf[n] = uint8(s)
+		}
+	}
 }

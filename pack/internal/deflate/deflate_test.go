@@ -52,7 +52,7 @@ func TestPartsOfAnyStreamAreClosedAsTheyWere(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		closed, raw := stream(t, r, 1+r.IntN(60<<10))
 		file := bytes.NewReader(append(bytes.Clone(closed), "what follows"...))
-		n, rawSize, _, err := Measure(file, int64(file.Len()), 1<<30)
+		n, rawSize, _, err := Measure(file, int64(file.Len()), 1<<30, nil)
 		if err != nil || n != int64(len(closed)) || rawSize != int64(len(raw)) {
 			t.Fatalf("seed %d: %d bytes closed, %d raw, %v; want %d, %d", seed, n, rawSize, err, len(closed), len(raw))
 		}
@@ -78,7 +78,7 @@ func TestAnOpenedStreamIsReadAtAnyPlace(t *testing.T) {
 	for seed := range uint64(3) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		closed, raw := stream(t, r, 300<<10+r.IntN(1<<20))
-		n, rawSize, sideSize, err := Measure(bytes.NewReader(closed), int64(len(closed)), 1<<30)
+		n, rawSize, sideSize, err := Measure(bytes.NewReader(closed), int64(len(closed)), 1<<30, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func FuzzStream(f *testing.F) {
 		f.Add(closed, uint16(seed*100))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, at uint16) {
-		n, raw, side, err := Measure(bytes.NewReader(b), int64(len(b)), 1<<22)
+		n, raw, side, err := Measure(bytes.NewReader(b), int64(len(b)), 1<<22, nil)
 		if err != nil {
 			return
 		}

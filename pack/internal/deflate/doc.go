@@ -57,7 +57,9 @@ var (
 	codeOrder  = [19]uint8{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 )
 
-// fixedLengths of the code of kindFixed.
+// The code of kindFixed.
+var fixedLits, fixedDists = fixedLengths()
+
 func fixedLengths() (lits, dists []uint8) {
 	for i := range literals {
 		switch {

@@ -75,7 +75,8 @@ func (e *engine) leap() error {
 	if e.state != inCodes {
 		return e.step(8 * e.in.size)
 	}
-	for e.coded(); e.run > 0 && e.state == inCodes && !e.in.short; {
+	for more := true; more; more = e.run > 0 && e.state == inCodes && !e.in.short {
+		e.literals()
 		e.coded()
 	}
 	if e.in.short || e.state > inStored {
@@ -85,6 +86,26 @@ func (e *engine) leap() error {
 }
 
 func (e *engine) damaged() { e.state = inStored + 1 }
+
+// literals takes what of a run is quickly seen.
+func (e *engine) literals() {
+	in := &e.in
+	for e.run < 254 {
+		if in.n < longestCode {
+			if in.fill(); in.n < longestCode {
+				return
+			}
+		}
+		s := e.lits.short[in.acc&(1<<tableBits-1)]
+		if s == 0 || s >= endBlock<<4 {
+			return
+		}
+		in.acc >>= s & 15
+		in.n -= uint(s & 15)
+		e.raw = append(e.raw, byte(s>>4))
+		e.run++
+	}
+}
 
 // coded takes a literal, a copy, or the end of a block.
 func (e *engine) coded() {
@@ -128,6 +149,10 @@ func (e *engine) coded() {
 			e.side = append(e.side, 255, long258b)
 		}
 		e.side = binary.LittleEndian.AppendUint16(e.side, uint16(d-1))
+		if d >= n {
+			e.raw = append(e.raw, e.raw[len(e.raw)-d:][:n]...)
+			return
+		}
 		for range n {
 			e.raw = append(e.raw, e.raw[len(e.raw)-d])
 		}
@@ -162,8 +187,7 @@ func (e *engine) header() error {
 		return nil
 	case kindFixed:
 		e.state = inCodes
-		lits, dists := fixedLengths()
-		return e.build(lits, dists)
+		return e.build(fixedLits, fixedDists)
 	case kindDynamic:
 		e.state = inCodes
 		return e.dynamic()

@@ -3,6 +3,8 @@ package deflate
 import (
 	"bytes"
 	"encoding/binary"
+	"hash"
+	"hash/adler32"
 	"io"
 )
 
@@ -81,6 +83,7 @@ const MostOpened = 128 << 20
 
 const (
 	leastRaw   = 256 // bytes that are worth opening
+	zlibFirst  = 0x78
 	windowSize = 1 << 20
 	headMost   = 70 << 10 // of what comes before a stream and says that there is one
 )
@@ -104,7 +107,7 @@ func Find(r io.ReaderAt, size int64, tell func(Stream) bool) error {
 				s = pngData(r, b, i, at, size)
 			case 0x1F:
 				s = gzipMember(b, i)
-			case 0x78:
+			case zlibFirst:
 				s = zlibStream(b, i)
 			}
 			if s.At == 0 {
@@ -117,7 +120,14 @@ func Find(r io.ReaderAt, size int64, tell func(Stream) bool) error {
 			}
 			c := Closed{R: r, Stream: s}
 			c.Closed = room
-			if s.Closed, s.Raw, s.Side, err = Measure(c, room, MostOpened); err != nil || s.Raw < leastRaw {
+			var sum hash.Hash32
+			if b[i] == zlibFirst {
+				sum = adler32.New()
+			}
+			if s.Closed, s.Raw, s.Side, err = Measure(c, room, MostOpened, sum); err != nil || s.Raw < leastRaw {
+				continue
+			}
+			if sum != nil && !endsWith(r, s.At+s.Closed, sum.Sum32()) {
 				continue
 			}
 			if s.Every > 0 && s.Closed <= s.First {
@@ -174,10 +184,49 @@ func gzipMember(b []byte, i int) (s Stream) {
 }
 
 func zlibStream(b []byte, i int) (s Stream) {
-	if len(b)-i < 8 || binary.BigEndian.Uint16(b[i:])%31 != 0 || b[i+1]&0x20 != 0 {
+	if len(b)-i < 8 || binary.BigEndian.Uint16(b[i:])%31 != 0 || b[i+1]&0x20 != 0 || !likely(b[i+2:]) {
 		return s
 	}
 	return Stream{At: int64(i + 2)}
+}
+
+// likely reports whether a stream may begin with b, as far as is seen at once. Noise has two
+// bytes of zlib's everywhere.
+func likely(b []byte) bool {
+	switch b[0] >> 1 & 3 {
+	case kindStored:
+		return binary.LittleEndian.Uint16(b[1:]) == ^binary.LittleEndian.Uint16(b[3:])
+	case kindFixed:
+		return true
+	case kindDynamic:
+		const bits = 3 + 5 + 5 + 4 + 3*len(codeOrder)
+		if len(b) < (bits+7)/8 {
+			return true
+		}
+		lo, hi := binary.LittleEndian.Uint64(b), uint64(b[8])|uint64(b[9])<<8
+		if lo>>3&31 > 29 || lo>>8&31 > 29 {
+			return false
+		}
+		room := 1 << 7
+		for k := range uint(lo>>13&15) + 4 {
+			n := lo >> (17 + 3*k) & 7
+			if k >= 15 { // 62 bits are before it
+				n = (lo>>62 | hi<<2) >> (3 * (k - 15)) & 7
+			}
+			if n > 0 {
+				room -= 1 << 7 >> n
+			}
+		}
+		return room >= 0
+	}
+	return false
+}
+
+// endsWith reports whether a stream's bytes are followed by their sum.
+func endsWith(r io.ReaderAt, at int64, sum uint32) bool {
+	var b [4]byte
+	n, _ := r.ReadAt(b[:], at) // what cannot be read is missing
+	return n == len(b) && binary.BigEndian.Uint32(b[:]) == sum
 }
 
 // pngData is the stream in the chunks of a PNG file from here on.

@@ -85,3 +85,31 @@ func TestStreamsAreFoundInTheFilesThatHaveThem(t *testing.T) {
 		}
 	}
 }
+
+func TestNoiseIsNoStream(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 9))
+	noise := make([]byte, 1<<20)
+	for i := range noise {
+		noise[i] = byte(r.Uint32())
+	}
+	for range 20_000 { // and what begins as zlib's does
+		copy(noise[r.IntN(len(noise)-2):], []byte{0x78, []byte{0x01, 0x5E, 0x9C, 0xDA}[r.IntN(4)]})
+	}
+	if err := Find(bytes.NewReader(noise), int64(len(noise)), func(s Stream) bool {
+		t.Errorf("found %+v", s)
+		return true
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// What likely says of a first block may be wrong, but never that it is none.
+func TestEveryStreamIsLikely(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 10))
+	for range 300 {
+		closed, _ := stream(t, r, r.IntN(3000))
+		if b := append(closed, make([]byte, 10)...); !likely(b) {
+			t.Fatalf("% x is not likely", b[:10])
+		}
+	}
+}

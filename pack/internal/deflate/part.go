@@ -2,6 +2,7 @@ package deflate
 
 import (
 	"encoding/binary"
+	"hash"
 	"io"
 )
 
@@ -91,12 +92,19 @@ func (e *engine) repeat(side []byte) []byte {
 }
 
 // Measure finds where the stream that begins at byte 0 of r ends, of at most size bytes and
-// with at most most bytes of raw and side together: closed bytes, raw and side.
-func Measure(r io.ReaderAt, size, most int64) (closed, raw, side int64, err error) {
+// with at most most bytes of raw and side together: closed bytes, raw and side. All of raw
+// is added to sum, if there is one.
+func Measure(r io.ReaderAt, size, most int64, sum hash.Hash32) (closed, raw, side int64, err error) {
 	e := newEngine(r, size)
+	add := func(b []byte) {
+		if sum != nil {
+			sum.Write(b) // hashes never fail
+		}
+	}
 	for err == nil {
 		if err = e.leap(); len(e.raw) > 16*history {
 			k := len(e.raw) - history
+			add(e.raw[:k])
 			raw += int64(k)
 			e.raw = append(e.raw[:0], e.raw[k:]...)
 		}
@@ -109,5 +117,6 @@ func Measure(r io.ReaderAt, size, most int64) (closed, raw, side int64, err erro
 	if err != io.EOF {
 		return 0, 0, 0, err
 	}
+	add(e.raw)
 	return (e.in.pos() + 7) / 8, raw + int64(len(e.raw)), side, nil
 }
