@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -128,6 +129,29 @@ func TestADeltaMakesWhatItsBaseLacks(t *testing.T) {
 		if f.Download != f.Delta || f.Delta > 80<<10 || f.Ranges != 1 || f.Patched == 0 || sum.Missing < 300<<10 {
 			t.Errorf("%+v, %+v, %+v", f, res, sum)
 		}
+	}
+}
+
+// Old bytes beyond a shard go through a scratch file, or are unpacked again where there can be none.
+func TestADeltaInManyShardsIsAsSmall(t *testing.T) {
+	old, next := edited()
+	s := newShop(t, old)
+	b, _, _, whole := editedDelta(t, s)
+	for _, temp := range []string{t.TempDir(), "/nowhere"} {
+		t.Setenv("TMPDIR", temp)
+		t.Setenv("TMP", temp)
+		var m memory
+		sum, err := WriteDelta(t.Context(), &m, s.olds[0].Archive, open(t, b), DeltaOptions{shard: 200 << 10, held: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum.Size > whole.Size*51/50 {
+			t.Errorf("%d bytes, and %d in one", sum.Size, whole.Size)
+		}
+		if left, _ := os.ReadDir(temp); len(left) > 0 {
+			t.Errorf("left in %s: %v", temp, left)
+		}
+		newShop(t, old).applyDelta(b, m.b, next, PlanOptions{})
 	}
 }
 

@@ -2,14 +2,13 @@ package pack
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"io"
-	"math"
 
 	"larder/asset"
-	"larder/pack/internal/deflate"
 	"larder/pack/internal/delta"
 )
 
@@ -19,6 +18,8 @@ const opDiff = "make delta"
 type DeltaOptions struct {
 	// Progress is told, now and then, how many of the bytes to be looked at have been.
 	Progress func(done, total int64)
+
+	shard, held int64 // of tests: other sizes than deltaShard and mostHeld
 }
 
 // DeltaSummary describes a delta that was made. Sizes are bytes.
@@ -47,7 +48,7 @@ func WriteDelta(ctx context.Context, w io.WriterAt, base, target *Archive, opts 
 	if err != nil {
 		return DeltaSummary{}, err
 	}
-	d := &differ{w: w, plan: plan, base: base, target: target, progress: opts.Progress}
+	d := &differ{w: w, plan: plan, base: base, target: target, progress: opts.Progress, shard: cmp.Or(opts.shard, deltaShard), mostHeld: cmp.Or(opts.held, mostHeld)}
 	if err := d.run(ctx); err != nil {
 		return DeltaSummary{}, disk(opDiff, "the delta", err)
 	}
@@ -64,10 +65,14 @@ type differ struct {
 	progress     func(done, total int64)
 	done, total  int64
 
+	shard    int64 // most bytes that are indexed at once
+	mostHeld int64 // of blocks that are kept
+
 	limit   int                // most bytes of a block
 	opened  *streams           // that the delta opens
-	open    *openStreams       // of the base
-	matches [2][]delta.Matches // of every block, as it is and opened, where there are several shards
+	old     io.ReaderAt        // the opened old payload
+	held    []coding           // all blocks, if they are small
+	matches [2][]delta.Matches // of every block, as it is and opened
 	table   []byte
 	at      int64
 	sum     DeltaSummary
@@ -77,7 +82,6 @@ func (d *differ) run(ctx context.Context) error {
 	if err := d.openable(ctx); err != nil {
 		return err
 	}
-	d.open = newOpenStreams(newUnpacked(opDiff, d.base), d.opened, deflate.Cache{Most: packersCache, Work: math.MaxInt64})
 	blocks := 0
 	if err := d.plan.deltaBlocks(ctx, d.limit, func(b deltaBlock) error {
 		blocks++
@@ -91,8 +95,8 @@ func (d *differ) run(ctx context.Context) error {
 	}
 	d.sum.Base, d.sum.Content, d.sum.Blocks = d.base.Content(), d.target.Content(), blocks
 	old := d.opened.end
-	shards := max(1, (old+deltaShard-1)/deltaShard)
-	d.total = old + (shards+1)*d.sum.Missing
+	shards := max(1, (old+d.shard-1)/d.shard)
+	d.total = old + (shards+2)*d.sum.Missing
 	told, err := d.index(ctx)
 	if err != nil {
 		return err
@@ -175,7 +179,7 @@ func (d *differ) index(ctx context.Context) ([][]byte, error) {
 	if _, err := from.ReadAt(old, 0); err != nil && err != io.EOF {
 		return nil, err
 	}
-	x := delta.NewIndex(old, 0)
+	x := delta.NewIndex(old, 0, nil)
 	window := delta.NewWindow(bytes.NewReader(old), from.size())
 	var enc delta.Encoder
 	var told [][]byte
@@ -198,17 +202,30 @@ func (d *differ) index(ctx context.Context) ([][]byte, error) {
 
 // shards goes through the old bytes, and writes the blocks while it has the last of them.
 func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
-	old := d.opened.end
-	if shards > 1 {
-		d.matches = [2][]delta.Matches{make([]delta.Matches, blocks), make([]delta.Matches, blocks)}
+	old, shut, err := d.unpack(ctx)
+	if err != nil {
+		return err
 	}
-	shard := make([]byte, min(old, deltaShard))
+	defer shut()
+	d.old = old
+	d.matches = [2][]delta.Matches{make([]delta.Matches, blocks), make([]delta.Matches, blocks)}
+	wanted, err := d.wanted(ctx)
+	if err != nil {
+		return err
+	}
+	size := d.opened.end
+	shard, whole := old.(heldBytes)
+	if !whole {
+		shard = make(heldBytes, min(size, d.shard))
+	}
 	for i := range shards {
-		b := shard[:min(old-i*deltaShard, deltaShard)]
-		if _, err := d.old().ReadAt(b, i*deltaShard); err != nil {
-			return err
+		b := shard[:min(size-i*d.shard, d.shard)]
+		if !whole {
+			if _, err := old.ReadAt(b, i*d.shard); err != nil {
+				return err
+			}
 		}
-		x := delta.NewIndex(b, i*deltaShard)
+		x := delta.NewIndex(b, i*d.shard, wanted)
 		d.did(int64(len(b)))
 		if err := d.scan(ctx, x, i == shards-1); err != nil {
 			return err
@@ -217,21 +234,29 @@ func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
 	return nil
 }
 
-// old reads the opened old payload.
-func (d *differ) old() io.ReaderAt { return d.open.over(newUnpacked(opDiff, d.base)) }
-
-// coding is a block on its way into the delta.
-type coding struct {
-	deltaBlock
-	forms  [2]form // as it is, and opened, if it can be
-	stored []byte
-}
-
-// form is a way to tell a block.
-type form struct {
-	head, told []byte
-	pieces     []delta.Piece
-	m          *delta.Matches
+// wanted is what has to be looked for in all old bytes: what does not stand where it
+// probably does.
+func (d *differ) wanted(ctx context.Context) (*delta.Wanted, error) {
+	window, n := delta.NewWindow(d.old, d.opened.end), int64(0)
+	each := func(visit func(told []byte, pieces []delta.Piece, m *delta.Matches)) error {
+		return d.formed(ctx, func(c coding) error {
+			for i, f := range c.forms {
+				visit(f.told, f.pieces, &d.matches[i][c.number])
+			}
+			return nil
+		})
+	}
+	err := each(func(told []byte, pieces []delta.Piece, m *delta.Matches) {
+		m.Align(told, pieces, window)
+		n += int64(m.Left(told))
+	})
+	if err != nil {
+		return nil, err
+	}
+	w := delta.NewWanted(n)
+	err = each(func(told []byte, _ []delta.Piece, m *delta.Matches) { w.Add(told, m) })
+	d.did(d.sum.Missing)
+	return w, err
 }
 
 // scan looks for every block in a shard, and codes them if it is the last one.
@@ -242,25 +267,12 @@ func (d *differ) scan(ctx context.Context, x *delta.Index, last bool) error {
 		old *delta.Window
 	}
 	idle := make(chan *coder, workers)
-	source := &opener{d: d, r: newUnpacked(opDiff, d.target)}
 	return inOrder(ctx, workers, func(emit func(coding) error) error {
-		return d.plan.deltaBlocks(ctx, d.limit, func(b deltaBlock) error {
-			c := coding{deltaBlock: b}
-			var err error
-			if c.forms, err = source.forms(b); err != nil {
-				return err
-			}
-			for i := range c.forms {
-				if c.forms[i].m = new(delta.Matches); d.matches[i] != nil {
-					c.forms[i].m = &d.matches[i][b.number]
-				}
-			}
-			return emit(c)
-		})
+		return d.formed(ctx, emit)
 	}, func(c *coding) (err error) {
-		for _, f := range c.forms {
+		for i, f := range c.forms {
 			if f.told != nil {
-				x.Scan(f.told, f.m)
+				x.Scan(f.told, &d.matches[i][c.number])
 			}
 		}
 		if !last {
@@ -270,18 +282,19 @@ func (d *differ) scan(ctx context.Context, x *delta.Index, last bool) error {
 		select {
 		case k = <-idle:
 		default:
-			k = &coder{old: delta.NewWindow(d.old(), d.opened.end)}
+			k = &coder{old: delta.NewWindow(d.old, d.opened.end)}
 		}
 		defer func() { idle <- k }()
-		for _, f := range c.forms {
+		for i, f := range c.forms {
 			if f.told == nil {
 				continue
 			}
-			coded, err := k.enc.Encode(f.told, f.pieces, k.old, f.m)
+			m := &d.matches[i][c.number]
+			coded, err := k.enc.Encode(f.told, f.pieces, k.old, m)
 			if err != nil {
 				return err
 			}
-			if *f.m = (delta.Matches{}); c.stored == nil || len(f.head)+len(coded) < len(c.stored) {
+			if *m = (delta.Matches{}); c.stored == nil || len(f.head)+len(coded) < len(c.stored) {
 				c.stored = append(f.head, coded...)
 			}
 		}

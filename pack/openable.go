@@ -13,6 +13,7 @@ import (
 const (
 	leastDeltaBlock = 256 << 10
 	leastShare      = 64 << 10 // closed bytes that the base lacks, or half of the stream
+	mostOver        = 16       // the share of opened bytes that may have no room
 )
 
 // openable finds the streams that are worth opening, and how large blocks may be so that they can be opened.
@@ -35,21 +36,36 @@ func (d *differ) openable(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, growth := d.opened.choose(targets, bases, lacking)
+	s := d.opened.choose(targets, bases, lacking)
 	if len(s.target) == 0 || len(s.appendTo(nil)) > maxList {
 		return nil
 	}
-	d.opened = s
-	for d.limit > leastDeltaBlock && float64(d.limit)*growth > maxOpenedBlock*7/8 {
-		d.limit /= 2
+	for d.opened = s; d.limit > leastDeltaBlock; d.limit /= 2 {
+		if much, err := d.overflows(ctx); err != nil || !much {
+			return err
+		}
 	}
 	return nil
 }
 
+// overflows reports whether much of what the streams hold has no room in blocks of d.limit.
+func (d *differ) overflows(ctx context.Context) (bool, error) {
+	opened, over := int64(0), int64(0)
+	err := d.overlaps(ctx, d.limit, d.opened.target, func(all []overlap) {
+		n := int64(0)
+		for _, o := range all {
+			t := d.opened.target[o.stream]
+			n += int64(float64(t.Raw+t.Side) / float64(t.Closed) * float64(o.closed))
+		}
+		opened += n
+		over += max(0, n-maxOpenedBlock*7/8)
+	})
+	return over > opened/mostOver, err
+}
+
 // choose takes of the target the streams whose bytes the base lacks; of the base those that these are
-// probably like, and those that are like nothing in the target. It also says how much larger the
-// target's become.
-func (s *streams) choose(targets, bases []found, lacking []bool) (*streams, float64) {
+// probably like, and those that are like nothing in the target.
+func (s *streams) choose(targets, bases []found, lacking []bool) *streams {
 	names := map[string]int{}
 	for i, b := range bases {
 		for _, name := range b.names {
@@ -81,7 +97,6 @@ func (s *streams) choose(targets, bases []found, lacking []bool) (*streams, floa
 			out.base = append(out.base, stream{Stream: b.Stream})
 		}
 	}
-	closed, opened := int64(0), int64(0)
 	for i, t := range targets {
 		if !lacking[i] {
 			continue
@@ -91,10 +106,9 @@ func (s *streams) choose(targets, bases []found, lacking []bool) (*streams, floa
 			x.like = number[x.like]
 		}
 		out.target = append(out.target, x)
-		closed, opened = closed+t.Closed, opened+t.Raw+t.Side
 	}
 	out.place()
-	return out, float64(opened) / float64(max(1, closed))
+	return out
 }
 
 // found is a stream of a file, and what it may be called, the likeliest first.
@@ -150,22 +164,44 @@ func (d *differ) find(ctx context.Context, a *Archive, files []wholeFile) (out [
 
 // lacking says of which streams the base lacks much.
 func (d *differ) lacking(ctx context.Context, targets []found) ([]bool, error) {
-	lack := make([]int64, len(targets))
-	i := 0
-	err := d.plan.deltaBlocks(ctx, maxDeltaBlock, func(b deltaBlock) error {
-		for _, p := range b.pieces {
-			end := p.Addr + int64(p.Len)
-			for ; i < len(targets) && targets[i].End() <= p.Addr; i++ {
-			}
-			for k := i; k < len(targets) && targets[k].At < end; k++ {
-				lack[k] += targets[k].Until(end) - targets[k].Until(p.Addr)
-			}
+	all, lack := make([]stream, len(targets)), make([]int64, len(targets))
+	for k, t := range targets {
+		all[k].Stream = t.Stream
+	}
+	err := d.overlaps(ctx, maxDeltaBlock, all, func(of []overlap) {
+		for _, o := range of {
+			lack[o.stream] += o.closed
 		}
-		return nil
 	})
 	out := make([]bool, len(targets))
 	for k, t := range targets {
 		out[k] = lack[k] >= min(leastShare, (t.Closed+1)/2)
 	}
 	return out, err
+}
+
+// overlap is how many closed bytes of a stream lie in a block.
+type overlap struct {
+	stream int
+	closed int64
+}
+
+// overlaps tells of every block that has some of the streams.
+func (d *differ) overlaps(ctx context.Context, limit int, of []stream, visit func([]overlap)) error {
+	i := 0
+	return d.plan.deltaBlocks(ctx, limit, func(b deltaBlock) error {
+		var all []overlap
+		for _, p := range b.pieces {
+			end := p.Addr + int64(p.Len)
+			for ; i < len(of) && of[i].End() <= p.Addr; i++ {
+			}
+			for k := i; k < len(of) && of[k].At < end; k++ {
+				if n := of[k].Until(end) - of[k].Until(p.Addr); n > 0 {
+					all = append(all, overlap{k, n})
+				}
+			}
+		}
+		visit(all)
+		return nil
+	})
 }

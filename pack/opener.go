@@ -2,9 +2,58 @@ package pack
 
 import (
 	"bytes"
+	"context"
 
 	"larder/pack/internal/deflate"
+	"larder/pack/internal/delta"
 )
+
+// coding is a block on its way into the delta.
+type coding struct {
+	deltaBlock
+	forms  [2]form // as it is, and opened, if it can be
+	stored []byte
+}
+
+// form is a way to tell a block.
+type form struct {
+	head, told []byte
+	pieces     []delta.Piece
+}
+
+// mostHeld bytes of blocks are kept, so that they are not made for each shard.
+const mostHeld = 64 << 20
+
+// formed gives all blocks, in order.
+func (d *differ) formed(ctx context.Context, emit func(coding) error) error {
+	for _, c := range d.held {
+		if err := emit(c); err != nil {
+			return err
+		}
+	}
+	if d.held != nil {
+		return nil
+	}
+	source := &opener{d: d, r: newUnpacked(opDiff, d.target)}
+	held, size := make([]coding, 0), int64(0)
+	err := d.plan.deltaBlocks(ctx, d.limit, func(b deltaBlock) error {
+		forms, err := source.forms(b)
+		if err != nil {
+			return err
+		}
+		c := coding{deltaBlock: b, forms: forms}
+		if size += int64(len(forms[0].told) + len(forms[1].told)); size <= d.mostHeld {
+			held = append(held, c)
+		} else {
+			held = nil
+		}
+		return emit(c)
+	})
+	if err == nil && size <= d.mostHeld {
+		d.held = held
+	}
+	return err
+}
 
 // opener gives the forms of the target's blocks, in their order. One goroutine has it.
 type opener struct {

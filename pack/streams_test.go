@@ -53,7 +53,7 @@ func TestStreamsThatAreLikeNoOtherAreNoHarm(t *testing.T) {
 }
 
 func TestAStreamLargerThanABlockIsOpenedInParts(t *testing.T) {
-	old, next := archivesEdited(t, 5<<19)
+	old, next := archivesEdited(t, 3<<20)
 	old, next = forest{"c.png": old["c.png"]}, forest{"c.png": next["c.png"]}
 	s := newShop(t, old)
 	f, res, sum := s.updateByDelta(next, PlanOptions{})

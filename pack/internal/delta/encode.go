@@ -6,12 +6,15 @@ import (
 )
 
 // Index finds what new blocks have in common with a stretch of the old payload. It
-// takes the stretch itself, and one byte and a half for each of its bytes. It is
+// takes the stretch itself, and up to three bytes for each of its bytes. It is
 // safe for concurrent use.
 type Index struct{ far *farIndex }
 
-// NewIndex of the old bytes that begin at an address of the old payload.
-func NewIndex(old []byte, addr int64) *Index { return &Index{newFarIndex(old, addr)} }
+// NewIndex of the old bytes that begin at an address of the old payload. Only what is
+// wanted can be found; nil wants everything.
+func NewIndex(old []byte, addr int64, wanted *Wanted) *Index {
+	return &Index{newFarIndex(old, addr, wanted)}
+}
 
 // Matches are what a block has in common with old bytes.
 type Matches struct{ list []match }
@@ -50,7 +53,7 @@ func (e *Encoder) Encode(block []byte, pieces []Piece, old *Window, m *Matches) 
 		}
 		at += q.Len
 	}
-	p.near = newNearIndex(block, cover(near, old.size), old)
+	p.near = newNearIndex(block, p.far, cover(near, old.size), old)
 	w := writer{m: &e.mind}
 	var best []byte
 	for pass := 1; ; pass++ {

@@ -36,7 +36,7 @@ func coded(t testing.TB, old, block []byte, pieces []Piece) []byte {
 	t.Helper()
 	var m Matches
 	if len(old) > 0 {
-		NewIndex(old, 0).Scan(block, &m)
+		NewIndex(old, 0, nil).Scan(block, &m)
 	}
 	stored, err := new(Encoder).Encode(block, pieces, NewWindow(bytes.NewReader(old), int64(len(old))), &m)
 	if err != nil {

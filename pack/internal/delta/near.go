@@ -2,6 +2,7 @@ package delta
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 	"sort"
 )
@@ -13,6 +14,8 @@ type nearIndex struct {
 	start   int    // of the block
 	parts   []part
 	filled  int    // places entered
+	deep    []span // of buf, whose places are not entered: in the midst of long matches
+	met     int    // of these
 	bits    int    // of a hash
 	whole   []byte // of a unit: all bytes before it that are at hand, instead of parts
 	wholeAt int64
@@ -30,10 +33,12 @@ type part struct {
 }
 
 const (
-	nearBits   = 18
+	nearBits   = 22 // of a hash, at most
 	nearDepth4 = 6
 	nearDepth8 = 10
 	nearMost   = 16 << 20
+	deepMatch  = 16 << 10
+	deepEdge   = 4 << 10 // of a match's ends
 )
 
 // cover chooses the parts: what is matched, with some room around.
@@ -81,8 +86,8 @@ func cover(found []match, size int64) []part {
 	return parts
 }
 
-func newNearIndex(block []byte, parts []part, old *Window) *nearIndex {
-	x := &nearIndex{parts: parts, bits: nearBits}
+func newNearIndex(block []byte, far []match, parts []part, old *Window) *nearIndex {
+	x := &nearIndex{parts: parts}
 	for _, p := range parts {
 		x.start += p.n
 	}
@@ -91,7 +96,9 @@ func newNearIndex(block []byte, parts []part, old *Window) *nearIndex {
 		old.read(x.buf[p.at:p.at+p.n], p.src)
 	}
 	copy(x.buf[x.start:], block)
-	x.head4, x.head8 = make([]int32, 1<<nearBits), make([]int32, 1<<nearBits)
+	x.dive(far)
+	x.bits = min(max(bits.Len(uint(len(x.buf)))-2, 10), nearBits)
+	x.head4, x.head8 = make([]int32, 1<<x.bits), make([]int32, 1<<x.bits)
 	x.prev4, x.prev8 = make([]int32, len(x.buf)), make([]int32, len(x.buf))
 	x.fill(x.start)
 	return x
@@ -101,8 +108,25 @@ func newNearIndex(block []byte, parts []part, old *Window) *nearIndex {
 func (x *nearIndex) again() {
 	clear(x.head4)
 	clear(x.head8)
-	x.filled = 0
+	x.filled, x.met = 0, 0
 	x.fill(x.start)
+}
+
+// dive finds what is deep in long matches: there is nothing to be told by short ones.
+func (x *nearIndex) dive(far []match) {
+	add := func(at, n int) { x.deep = append(x.deep, span{at + deepEdge, at + n - deepEdge}) }
+	for _, m := range far {
+		if m.n < deepMatch {
+			continue
+		}
+		add(x.start+m.pos, m.n)
+		if k := sort.Search(len(x.parts), func(k int) bool { return x.parts[k].src > m.src }) - 1; k >= 0 {
+			if q := &x.parts[k]; m.src+int64(m.n) <= q.src+int64(q.n) {
+				add(q.at+int(m.src-q.src), m.n)
+			}
+		}
+	}
+	slices.SortFunc(x.deep, func(a, b span) int { return a.pos - b.pos })
 }
 
 func (x *nearIndex) hash4(b []byte) uint32 {
@@ -116,7 +140,17 @@ func (x *nearIndex) hash8(b []byte) uint32 {
 // fill enters all places before end.
 func (x *nearIndex) fill(end int) {
 	for ; x.filled < end && x.filled+8 <= len(x.buf); x.filled++ {
+		for ; x.met < len(x.deep) && x.deep[x.met].pos <= x.filled; x.met++ {
+			if x.deep[x.met].end >= end {
+				x.filled = end
+				return
+			}
+			x.filled = max(x.filled, x.deep[x.met].end)
+		}
 		i := x.filled
+		if i >= end || i+8 > len(x.buf) {
+			return
+		}
 		b := x.buf[i:]
 		if flat(b) && i > 0 && x.buf[i-1] == b[0] {
 			continue

@@ -16,6 +16,8 @@ type told struct {
 const (
 	gapMost = 32  // bytes at most between two copies along one way, if it belongs to it too
 	viewLen = 512 // bytes of a block that have one view
+
+	sameMost = 4 << 10 // equal bytes around a difference that are looked at
 )
 
 // survey finds out in which views dense copies along the ways of some steps tell most.
@@ -70,7 +72,18 @@ func (s *survey) walk(view int, views []uint8, visit func(w *aligned, pos int, f
 		s.o = slices.Grow(s.o[:0], w.n+2*densePad)[:w.n+2*densePad]
 		s.old.read(s.o, w.from-densePad)
 		by := uint32(w.to - w.from)
+		same, differs := 0, equal(s.block[w.pos:w.pos+w.n], s.o[densePad:]) // where the last difference was, and the next is
 		for k := 0; k+fieldLen <= w.n; k++ {
+			for k > differs {
+				same = differs
+				differs++
+				differs += equal(s.block[w.pos+differs:w.pos+w.n], s.o[densePad+differs:])
+			}
+			if k-same > sameMost {
+				if k = max(k, differs-sameMost); k+fieldLen > w.n {
+					break
+				}
+			}
 			if views != nil {
 				view = int(views[(w.pos+k)/viewLen])
 			}

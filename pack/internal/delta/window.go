@@ -19,8 +19,8 @@ type Window struct {
 }
 
 const (
-	pageSize    = 32 << 10
-	windowPages = 256
+	pageSize    = 16 << 10
+	windowPages = 512
 )
 
 type page struct {
