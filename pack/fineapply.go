@@ -92,7 +92,7 @@ func (r *refiner) chunk(c *fineChunk) error {
 		r.a.sum.Rotten = append(r.a.sum.Rotten, Mismatch{Code: asset.CodeHashMismatch, Path: e.Path, Offset: k.at, At: c.unit, Message: why.Error()})
 		return nil // its frame will be fetched
 	}
-	r.history.staged.shut() // it may be the file that grows
+	r.history.staged.forget(path.Clean(s.rows[k.row].Path)) // it grows
 	if err := r.hand.write(&s.rows[k.row], k.at, raw); err != nil {
 		return err
 	}

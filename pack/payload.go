@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"sort"
 )
 
@@ -20,23 +21,56 @@ func (p *Plan) payload(old int, root *os.Root) *payload {
 	return &payload{plan: p, old: old, fileReader: fileReader{near: nearby{root: root}}}
 }
 
-// fileReader reads files below a root, and keeps the last one open. One goroutine has it.
+// fileReader reads files below a root, and keeps those lately used open. One goroutine has it.
 type fileReader struct {
 	near nearby
-	name string
-	file *os.File
+	open []openFile // the latest first
 }
 
+type openFile struct {
+	name string
+	*os.File
+}
+
+const mostOpen = 16
+
 func (r *fileReader) close() {
-	r.shut()
+	for _, f := range r.open {
+		_ = f.Close() // it was only read
+	}
+	r.open = nil
 	r.near.close()
 }
 
-func (r *fileReader) shut() {
-	if r.file != nil {
-		_ = r.file.Close() // it was only read
+// forget closes a file.
+func (r *fileReader) forget(name string) {
+	r.open = slices.DeleteFunc(r.open, func(f openFile) bool {
+		if f.name == name {
+			_ = f.Close() // it was only read
+		}
+		return f.name == name
+	})
+}
+
+// file gives an open file.
+func (r *fileReader) file(name string) (*os.File, error) {
+	k := slices.IndexFunc(r.open, func(f openFile) bool { return f.name == name })
+	if k < 0 {
+		f, err := openRegular(&r.near, name)
+		if err != nil {
+			return nil, err
+		}
+		if k = len(r.open); k == mostOpen {
+			k--
+			_ = r.open[k].Close() // it was only read
+			r.open = r.open[:k]
+		}
+		r.open = append(r.open, openFile{name, f})
 	}
-	r.file, r.name = nil, ""
+	f := r.open[k]
+	copy(r.open[1:k+1], r.open)
+	r.open[0] = f
+	return f.File, nil
 }
 
 // ReadAt implements io.ReaderAt. It fails only where the index cannot be read.
@@ -46,7 +80,6 @@ func (p *payload) ReadAt(b []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	n := min(int64(len(b)), a.total().payload-off)
-	clear(b[:n])
 	for done := int64(0); done < n; {
 		s, c, err := p.plan.holder(p.old, off+done)
 		if err != nil {
@@ -64,17 +97,14 @@ func (p *payload) ReadAt(b []byte, off int64) (int, error) {
 	return int(n), nil
 }
 
-// read fills b from a place in a file. What is not there it leaves zero.
+// read fills b from a place in a file, and with zeros where it has nothing.
 func (r *fileReader) read(name string, b []byte, at int64) {
-	if r.file == nil || r.name != name {
-		r.shut()
-		f, err := openRegular(&r.near, name)
-		if err != nil {
-			return // zeros serve: the proof of what is made tells
-		}
-		r.file, r.name = f, name
+	f, err := r.file(name)
+	if err != nil {
+		clear(b)
+		return // zeros serve: the proof of what is made tells
 	}
-	if n, err := r.file.ReadAt(b, at); err != nil {
+	if n, err := f.ReadAt(b, at); err != nil {
 		clear(b[n:])
 	}
 }
