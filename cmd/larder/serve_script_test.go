@@ -103,10 +103,11 @@ func uploadCommand(ts *testscript.TestScript, _ bool, args []string) {
 		resp.Body.Close()
 		ask("PATCH", "/v1/"+files+"/"+one.Data.ID, object{"type": files, "id": one.Data.ID, "attributes": object{"uploaded": true}}, &one)
 	}
+	end := time.Now().Add(2 * time.Minute)
 	for one.Data.Attributes.State = ""; one.Data.Attributes.State != "COMPLETE"; time.Sleep(20 * time.Millisecond) {
 		ask("GET", "/v1/backgroundAssetVersions/"+version, nil, &one)
-		if one.Data.Attributes.State == "FAILED" {
-			ts.Fatalf("the version failed")
+		if state := one.Data.Attributes.State; state == "FAILED" || time.Now().After(end) {
+			ts.Fatalf("the version is %s", state)
 		}
 	}
 }
