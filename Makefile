@@ -21,7 +21,7 @@ V = $(if $(CI),-v)
 
 # What is left out under the race detector, or is smaller there, because it mostly computes or is
 # about other processes: these run once more without it.
-WHOLE = ^Test(FiftyApps|NothingIsLost|Escapes|ServiceStaysSmall|AHostileWorld|AReaderNever|KillAtTwenty|PowerCutAtTwenty|TheFenceOf|AModuleDoesNot|ADiskIsNot|ADelegatedCgroup|WhatGetsOutOfHand|AMillionLines|TheModuleExample|HistoriesOfAShelf|ThePowerMayGo|AppliedUpdates|ADamagedHead|AnUpdateWithinADelta|Design_12_MeteredNetwork|WhatChangedInside|StreamsThatAre|AStreamLarger|RottenStreams|ADamagedDeltaOf)|^TestScripts/^(demo|serve-faults)
+WHOLE = ^Test(FiftyApps|NothingIsLost|Escapes|ServiceStaysSmall|AHostileWorld|AReaderNever|KillAtTwenty|PowerCutAtTwenty|TheFenceOf|AModuleDoesNot|ADiskIsNot|ADelegatedCgroup|WhatGetsOutOfHand|AMillionLines|TheModuleExample|HistoriesOfAShelf|ThePowerMayGo|AppliedUpdates|ADamagedHead|AnUpdateWithinADelta|Design_12_MeteredNetwork|WhatChangedInside|StreamsThatAre|AStreamLarger|RottenStreams|ADamagedDeltaOf|AWorkTells)|^TestScripts/^(demo|serve-faults)
 
 .PHONY: help build test race check cross raced rest whole landlocked soak fuzz fmt clean dist dist-check corpora bench bench-quick bench-host
 
@@ -42,7 +42,7 @@ rest:
 	$(MAKE) -j2 $(if $(filter output-sync,$(.FEATURES)),-O) --no-print-directory whole landlocked
 
 whole:
-	$(if $(RACE),go test $(V) -timeout 30m -run '$(WHOLE)' ./internal/service ./internal/fence ./internal/exthost ./cmd/larder ./internal/install ./internal/conformance ./pack)
+	$(if $(RACE),go test $(V) -timeout 30m -run '$(WHOLE)' ./internal/service ./internal/fence ./internal/exthost ./cmd/larder ./internal/install ./internal/conformance ./pack ./bench)
 
 landlocked:
 	$(if $(filter linux,$(shell go env GOOS)),LARDER_FENCE=landlock go test -v -run '^TestEscapes' ./internal/service)

@@ -109,7 +109,7 @@ func TestAWorkTellsWhatAnUpdateCosts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	kept := make([]byte, 3<<20)
+	kept := make([]byte, keptSize)
 	if _, err := (&noise{r: rand.New(rand.NewPCG(1, 1))}).Read(kept); err != nil {
 		t.Fatal(err)
 	}
