@@ -172,3 +172,14 @@ func (t *taker) raw(n int) uint64 {
 	}
 	return v
 }
+
+// bytes takes what raw takes by eight bits each.
+func (t *taker) bytes(b []byte) {
+	for i := range b {
+		b[i] = byte(t.x >> (scaleBits - 8))
+		t.x = t.x>>scaleBits<<(scaleBits-8) | t.x&(1<<(scaleBits-8)-1)
+		if t.x < lowest {
+			t.refill()
+		}
+	}
+}

@@ -133,9 +133,7 @@ func (d *Decoder) literals(dst []byte, pos, n int, tr *track, old *Window, t *ta
 			raw := t.bit(&m.litRaw[raws&15])
 			if raws = raws<<1 | raw; raw == 1 {
 				k := min(rawGroup, n-i)
-				for j := range k {
-					dst[pos+i+j] = byte(t.raw(8))
-				}
+				t.bytes(dst[pos+i : pos+i+k])
 				if i += k - 1; i > 0 {
 					c2 = dst[pos+i-1]
 				}

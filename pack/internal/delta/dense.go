@@ -142,14 +142,13 @@ func (d *dense) stretch(c *copied, i, n int, l line) {
 	if n < 7 {
 		u &= 1<<(8*n) - 1
 	}
-	m := d.runs.ask([4]uint32{
-		uint32(h) * 0x9E3779B1 >> 16,
-		uint32(d.drift&0xFF<<5 | n),
-		uint32((u + uint64(n)) * 0x9E3779B185EBCA87 >> 48),
-		uint32(min(d.since, 63)<<8 | d.lately&7<<5 | n),
-	}, uint32(d.drift&7<<5|n))
-	differs = l.bit(m.p, differs)
-	d.runs.learn(&m, differs)
+	differs = l.bit(d.runs.ask(
+		uint32(h)*0x9E3779B1>>16,
+		uint32(d.drift&0xFF<<5|n),
+		uint32((u+uint64(n))*0x9E3779B185EBCA87>>48),
+		uint32(min(d.since, 63)<<8|d.lately&7<<5|n),
+		uint32(d.drift&7<<5|n)), differs)
+	d.runs.learn(differs)
 	d.drift = d.drift<<1 | differs
 	if differs == 0 {
 		copy(new, old)
@@ -176,14 +175,13 @@ func (d *dense) byte(c *copied, i int, sure bool, l line) bool {
 			differs = 0
 		}
 		s := uint32(min(d.since, 31))
-		m := d.bytes.ask([4]uint32{
-			w << 8 * 0x9E3779B1 >> 16,
-			uint32(d.hist&0xFF)<<5 | s,
-			uint32(old)<<8 | uint32(c.before),
-			(w*0x85EBCA6B + min(s, 3)*0x3243F6A9) >> 16,
-		}, uint32(d.hist&7)<<5|s)
-		differs = l.bit(m.p, differs)
-		d.bytes.learn(&m, differs)
+		differs = l.bit(d.bytes.ask(
+			w<<8*0x9E3779B1>>16,
+			uint32(d.hist&0xFF)<<5|s,
+			uint32(old)<<8|uint32(c.before),
+			(w*0x85EBCA6B+min(s, 3)*0x3243F6A9)>>16,
+			uint32(d.hist&7)<<5|s), differs)
+		d.bytes.learn(differs)
 	}
 	d.hist = d.hist<<1 | differs
 	if differs == 0 {

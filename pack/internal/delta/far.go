@@ -137,7 +137,7 @@ func past(i int, spans []span) (int, []span) {
 
 // scan finds long matches of a block, those at each place where none covers it yet well.
 func (f *farIndex) scan(block []byte, least int, found []match) []match {
-	end := 0 // of the match that reaches furthest
+	end, way := 0, 0 // of the match that reaches furthest
 	known := long(found)
 	for i := 0; i+farLen <= len(block); i++ {
 		if i+least < end && end-i > longTail {
@@ -146,20 +146,21 @@ func (f *farIndex) scan(block []byte, least int, found []match) []match {
 		if i, known = past(i, known); i+farLen > len(block) {
 			break
 		}
-		n, src, back := f.longest(block, i)
+		n, src, back := f.longest(block, i, i+way)
 		if n+back >= least && i+n > end+4 {
 			found = append(found, match{pos: i - back, n: n + back, src: f.base + int64(src-back)})
-			end = i + n
+			end, way = i+n, src-i
 		}
 	}
 	return found
 }
 
-func (f *farIndex) longest(block []byte, i int) (n, src, back int) {
+// longest finds the longest match of what begins at i, and of such ones that which is nearest to a place.
+func (f *farIndex) longest(block []byte, i, to int) (n, src, back int) {
 	at := f.head[farMix(block[i:])>>(64-f.bits)]
 	for d := 0; at != 0 && d < farDepth; d++ {
 		p := f.at(at - 1)
-		if k := equal(block[i:], f.old[p:]); k >= farLen && k > n {
+		if k := equal(block[i:], f.old[p:]); k >= farLen && (k > n || k == n && distance(p, to) < distance(src, to)) {
 			n, src = k, p
 		}
 		at = f.prev[at-1]
@@ -171,6 +172,8 @@ func (f *farIndex) longest(block []byte, i int) (n, src, back int) {
 	}
 	return n, src, back
 }
+
+func distance(a, b int) int { return max(a-b, b-a) }
 
 // equal counts the bytes that a and b begin alike.
 func equal(a, b []byte) int {

@@ -4,6 +4,15 @@ package delta
 type mixer struct {
 	flags [4][1 << 16]flag
 	w     [256][4]int32 // weights of the opinions, by what happened lately
+	now   asked
+}
+
+// asked is what was asked last.
+type asked struct {
+	f  [4]*flag
+	st [4]int32
+	w  *[4]int32
+	p  int32 // chance of a one
 }
 
 func (x *mixer) reset() {
@@ -17,32 +26,28 @@ func (x *mixer) reset() {
 	}
 }
 
-// mixed is what a mixer says of one bit.
-type mixed struct {
-	f  [4]*flag
-	st [4]int32
-	w  *[4]int32
-	p  uint64 // chance of a one
+// ask tells the chance of a one by the opinions of four contexts of sixteen bits; by has eight.
+func (x *mixer) ask(a, b, c, d uint32, by uint32) uint64 {
+	n := &x.now
+	w := &x.w[by&0xFF]
+	n.w = w
+	f0, f1, f2, f3 := &x.flags[0][a&0xFFFF], &x.flags[1][b&0xFFFF], &x.flags[2][c&0xFFFF], &x.flags[3][d&0xFFFF]
+	n.f = [4]*flag{f0, f1, f2, f3}
+	s0, s1, s2, s3 := int32(stretchOf[*f0>>20]), int32(stretchOf[*f1>>20]), int32(stretchOf[*f2>>20]), int32(stretchOf[*f3>>20])
+	n.st = [4]int32{s0, s1, s2, s3}
+	dot := int64(s0)*int64(w[0]) + int64(s1)*int64(w[1]) + int64(s2)*int64(w[2]) + int64(s3)*int64(w[3])
+	p := squashOf[min(max(dot>>16+2048, 0), 4095)]
+	n.p = int32(p)
+	return uint64(p)
 }
 
-// ask gathers the opinions of four contexts of sixteen bits; by has eight.
-func (x *mixer) ask(contexts [4]uint32, by uint32) (m mixed) {
-	m.w = &x.w[by&0xFF]
-	dot := int64(0)
-	for i, c := range contexts {
-		m.f[i] = &x.flags[i][c&0xFFFF]
-		m.st[i] = int32(stretchOf[*m.f[i]>>20])
-		dot += int64(m.st[i]) * int64(m.w[i])
-	}
-	m.p = uint64(squashOf[min(max(dot>>16+2048, 0), 4095)])
-	return m
-}
-
-func (x *mixer) learn(m *mixed, bit int) {
-	err := int64(bit)<<scaleBits - int64(m.p)
-	for i := range m.f {
-		m.w[i] += int32((int64(m.st[i])*err*6 + 1<<13) >> 14)
-		m.f[i].learn(bit)
+// learn takes note of what the bit was that was asked for last.
+func (x *mixer) learn(bit int) {
+	n := &x.now
+	err := int64(bit)<<scaleBits - int64(n.p)
+	for i, f := range n.f {
+		n.w[i] += int32((int64(n.st[i])*err*6 + 1<<13) >> 14)
+		f.learn(bit)
 	}
 }
 

@@ -83,6 +83,10 @@ func (w *Window) Read(b []byte, at int64) { w.read(b, at) }
 
 // read fills b with old bytes, and with zeros where there are none.
 func (w *Window) read(b []byte, at int64) {
+	if k := min(int64(len(b)), w.size-at); k >= 2*pageSize && at >= 0 && w.mem == nil {
+		w.past(b[:k], at)
+		b, at = b[k:], at+k
+	}
 	for len(b) > 0 {
 		if at < 0 {
 			k := min(-at, int64(len(b)))
@@ -97,6 +101,19 @@ func (w *Window) read(b []byte, at int64) {
 		}
 		k := copy(b, p)
 		b, at = b[k:], at+int64(k)
+	}
+}
+
+// past reads much at once, past the pages.
+func (w *Window) past(b []byte, at int64) {
+	for n := at / pageSize; n*pageSize < at+int64(len(b)); n++ {
+		w.gone = append(w.gone, n+1)
+	}
+	if k, err := w.r.ReadAt(b, at); k < len(b) {
+		clear(b[k:])
+		if w.err == nil {
+			w.err = err
+		}
 	}
 }
 
