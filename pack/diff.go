@@ -272,7 +272,9 @@ func (d *differ) scan(ctx context.Context, x *delta.Index, last bool) error {
 	}, func(c *coding) (err error) {
 		for i, f := range c.forms {
 			if f.told != nil {
-				x.Scan(f.told, &d.matches[i][c.number])
+				m := &d.matches[i][c.number]
+				x.Scan(f.told, m)
+				m.Keep(func(from, end int64) bool { return d.opened.worth(from, end, f.near) })
 			}
 		}
 		if !last {

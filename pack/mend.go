@@ -201,7 +201,8 @@ func (m *mason) make(b []byte, j *masonJob, s *streams) error {
 			return err
 		}
 		pieces, size := o.pieces(j.pieces, s)
-		told := make([]byte, size)
+		told := buffer(&rawBuffers, size)[:size]
+		defer release(&rawBuffers, told)
 		if err := m.dec.Decode(told, pieces, m.window, stored); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ type coding struct {
 type form struct {
 	head, told []byte
 	pieces     []delta.Piece
+	near       [][2]int64 // opened old bytes around where its parts probably stand
 }
 
 // mostHeld bytes of blocks are kept, so that they are not made for each shard.
@@ -100,6 +101,11 @@ func (o *opener) forms(b deltaBlock) (out [2]form, err error) {
 	}
 	out[1] = form{head: open.head(), told: append(plain, told...)}
 	out[1].pieces, _ = open.pieces(b.pieces, s)
+	for _, p := range out[1].pieces {
+		if p.Hint >= s.plain {
+			out[1].near = append(out[1].near, [2]int64{p.Hint - nearOpened, p.Hint + int64(p.Len) + nearOpened})
+		}
+	}
 	return out, nil
 }
 

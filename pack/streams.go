@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"sort"
 	"sync"
 
@@ -213,6 +214,19 @@ func (o *openStreams) read(i int, b []byte, at int64) {
 	if n, err := s.ReadAt(b, at); err != nil {
 		clear(b[n:])
 	}
+}
+
+// What a packer holds to be worth that a device opens a stretch of a stream for it.
+const (
+	worthOpening = 2 << 10 // bytes that match anywhere
+	nearOpened   = 3 << 20 // around where a part probably stands all that match are
+)
+
+// worth reports whether a match with old bytes is worth what must be opened for it, beside
+// what is near.
+func (s *streams) worth(from, end int64, near [][2]int64) bool {
+	return from < s.plain || end-from >= worthOpening ||
+		slices.ContainsFunc(near, func(r [2]int64) bool { return from >= r[0] && end <= r[1] })
 }
 
 // closed gives the ranges of the base's payload that such ranges of the opened one were made from.

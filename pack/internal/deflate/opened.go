@@ -26,6 +26,21 @@ type Cache struct {
 	Work int64 // bytes that may still be opened; then there is an end
 	size int64
 	kept []*stretch // the latest last
+
+	spare [][]byte // of stretches that are not kept any more
+}
+
+const mostSpare = 4
+
+// room gives an empty slice for n bytes.
+func (c *Cache) room(n int64) []byte {
+	for i, b := range c.spare {
+		if int64(cap(b)) >= n {
+			c.spare = slices.Delete(c.spare, i, i+1)
+			return b[:0]
+		}
+	}
+	return make([]byte, 0, n)
 }
 
 // stretch is what lies behind a mark, opened.
@@ -33,6 +48,7 @@ type stretch struct {
 	of        *Opened
 	mark      int
 	raw, side []byte
+	whole     []byte // raw and what came before it
 }
 
 func (c *Cache) get(o *Opened, mark int) *stretch {
@@ -49,7 +65,11 @@ func (c *Cache) put(s *stretch) {
 	c.kept = append(c.kept, s)
 	c.size += s.bytes()
 	for len(c.kept) > 1 && c.size > c.Most {
-		c.size -= c.kept[0].bytes()
+		old := c.kept[0]
+		c.size -= old.bytes()
+		if c.spare = append(c.spare, old.whole, old.side); len(c.spare) > mostSpare {
+			c.spare = slices.Delete(c.spare, 0, len(c.spare)-mostSpare)
+		}
 		c.kept = append(c.kept[:0], c.kept[1:]...)
 	}
 }
@@ -132,7 +152,9 @@ func (o *Opened) survey() error {
 		case err == nil && raw+side < every:
 			continue
 		}
-		o.cache.put(&stretch{of: o, mark: len(o.marks), raw: slices.Clone(e.raw[len(m.before):]), side: slices.Clone(e.side)})
+		s := &stretch{of: o, mark: len(o.marks), whole: append(o.cache.room(raw), e.raw[len(m.before):]...), side: append(o.cache.room(side), e.side...)}
+		s.raw = s.whole
+		o.cache.put(s)
 		o.marks = append(o.marks, m)
 		m = mark{place: e.place, bit: e.in.pos(), raw: m.raw + raw, side: m.side + side, before: slices.Clone(e.raw[max(0, len(e.raw)-history):])}
 		if err == io.EOF {
@@ -162,15 +184,15 @@ func (o *Opened) stretch(i int) (*stretch, error) {
 		}
 	}
 	e.place, e.run = m.place, 0
-	e.raw = append(make([]byte, 0, int64(len(m.before))+raw+longest), m.before...)
-	e.side = make([]byte, 0, side)
+	e.raw = append(o.cache.room(int64(len(m.before))+raw+longest), m.before...)
+	e.side = o.cache.room(side)
 	e.in.seek(m.bit)
 	for int64(len(e.raw)-len(m.before)) < raw || int64(len(e.side)) < side {
 		if err := e.leap(); err != nil {
 			return nil, ErrDamaged
 		}
 	}
-	s := &stretch{of: o, mark: i, raw: e.raw[len(m.before):], side: e.side}
+	s := &stretch{of: o, mark: i, whole: e.raw, raw: e.raw[len(m.before):], side: e.side}
 	e.raw, e.side = nil, nil
 	if int64(len(s.raw)) != raw || int64(len(s.side)) != side {
 		return nil, ErrDamaged

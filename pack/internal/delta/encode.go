@@ -35,6 +35,12 @@ func (x *Index) Scan(block []byte, m *Matches) {
 	}
 }
 
+// Keep drops matches that are not worth what a device does for them: worth is asked of the old
+// bytes of each.
+func (m *Matches) Keep(worth func(from, end int64) bool) {
+	m.list = slices.DeleteFunc(m.list, func(m match) bool { return !worth(m.src, m.src+int64(m.n)) })
+}
+
 // Encoder makes blocks. One goroutine has it. It takes some 250 MiB.
 type Encoder struct{ mind mind }
 
