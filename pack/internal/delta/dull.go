@@ -6,6 +6,7 @@ package delta
 const (
 	dullStretch = 4 << 10
 	dullStep    = 16
+	dullLeast   = 6 // bytes of a copy: shorter ones are equal by chance, and cost the literals around them more
 
 	// The counts of bytes in a stretch, squared and summed: noise gives 69,632 in the
 	// mean, deflated and coded media little more, text and programs several times that.

@@ -35,3 +35,13 @@ func BenchmarkEncodeNoise(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(block)), "ns/byte")
 }
+
+// Whatever falls together by chance in noise must not be taken for something.
+func TestNoiseCostsWhatItHas(t *testing.T) {
+	old, block := noise(6, 1<<20), noise(7, 1<<20)
+	for _, hint := range []int64{0, -1} {
+		if n := len(coded(t, old, block, []Piece{{Len: len(block), Hint: hint}})); n > len(block)+64 {
+			t.Errorf("%d bytes for %d, hint %d", n, len(block), hint)
+		}
+	}
+}

@@ -164,6 +164,7 @@ func (p *parser) look(n *parseNode, cur, at, most int, farAt *int) op {
 	if n.lits == 0 {
 		begin += pr.none
 	}
+	dull := p.dull[at/dullStretch]
 	// copies along what was copied from lately
 	best := 0
 	for k, r := range n.reps {
@@ -171,7 +172,7 @@ func (p *parser) look(n *parseNode, cur, at, most int, farAt *int) op {
 		if l >= parseNice {
 			return op{n: l, from: r}
 		}
-		if l = min(l, left); l == 0 || k > 0 && l < 2 || l <= best && k > 0 {
+		if l = min(l, left); l == 0 || k > 0 && l < 2 || l <= best && k > 0 || dull && l < dullLeast {
 			continue
 		}
 		for i := 1; i <= l; i++ {
@@ -182,7 +183,7 @@ func (p *parser) look(n *parseNode, cur, at, most int, farAt *int) op {
 		}
 		best = max(best, l)
 	}
-	if !p.thin {
+	if !p.thin && !dull {
 		p.thick(n, cur, at, left)
 	}
 	prev := byte(0)
@@ -196,7 +197,7 @@ func (p *parser) look(n *parseNode, cur, at, most int, farAt *int) op {
 	step(1, n.price+lit, 0, 0)
 
 	addr := p.addr(n.piece, at)
-	if p.offs = p.offs[:0]; at%dullStep == 0 || !p.dull[at/dullStretch] {
+	if p.offs = p.offs[:0]; at%dullStep == 0 || !dull {
 		p.offs = p.near.offers(at, addr, p.offs)
 	}
 	for *farAt < len(p.far) && p.far[*farAt].pos+p.far[*farAt].n <= at {
@@ -229,6 +230,9 @@ func (p *parser) look(n *parseNode, cur, at, most int, farAt *int) op {
 			continue
 		}
 		l := min(o.n, left)
+		if dull && l < dullLeast {
+			continue
+		}
 		for i := min(least, l); i <= l; i++ {
 			if i > parseShort && i < l {
 				continue
