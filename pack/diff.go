@@ -35,7 +35,8 @@ type DeltaSummary struct {
 
 // WriteDelta writes the delta that turns base into target, both whole packs, to w from
 // byte 0 on. It depends on nothing but the two. Memory stays within a gigabyte: old
-// bytes are indexed a shard at a time.
+// bytes are indexed a shard at a time, and those of a base with more than 128 MiB lie
+// unpacked in a temporary file meanwhile, where there is room for it.
 //
 // Errors: 1001 and 1002 for damage in one of the packs.
 func WriteDelta(ctx context.Context, w io.WriterAt, base, target *Archive, opts DeltaOptions) (DeltaSummary, error) {

@@ -130,7 +130,7 @@ func (o *opening) head() []byte {
 
 // read takes the parts' lengths from the beginning of a stored block, and gives what follows.
 func (o *opening) read(stored []byte) ([]byte, error) {
-	n, k := binary.Uvarint(stored)
+	n, k := shortest(stored)
 	if k <= 0 || n > uint64(len(stored)-k) {
 		return nil, errStreams
 	}
@@ -160,13 +160,21 @@ type numbers struct {
 }
 
 func (n *numbers) take(most int64) int64 {
-	v, k := binary.Uvarint(n.b)
+	v, k := shortest(n.b)
 	if k <= 0 || v > uint64(most) {
 		n.bad, n.b = true, nil
 		return 0
 	}
 	n.b = n.b[k:]
 	return int64(v)
+}
+
+// shortest is binary.Uvarint for numbers in their shortest form, which alone is allowed.
+func shortest(b []byte) (v uint64, k int) {
+	if v, k = binary.Uvarint(b); k > 1 && b[k-1] == 0 {
+		return 0, 0
+	}
+	return v, k
 }
 
 func (n *numbers) bits() (x deflate.Bits) {

@@ -195,11 +195,11 @@ type reader struct {
 }
 
 func (r *reader) number(most int64) int64 {
-	v, n := binary.Uvarint(r.b)
+	v, n := shortest(r.b)
 	switch {
 	case r.err != nil:
 		return 0
-	case n <= 0 || n > 1 && r.b[n-1] == 0: // cut off, too long, or not the shortest form
+	case n <= 0: // cut off, too long, or not the shortest form
 		r.err = errors.New("a number is malformed")
 		return 0
 	case v > uint64(most):
