@@ -71,7 +71,7 @@ type differ struct {
 
 	limit   int                // most bytes of a block
 	opened  *streams           // that the delta opens
-	old     io.ReaderAt        // the opened old payload
+	old     func() io.ReaderAt // reads the opened old payload, for one goroutine
 	held    []coding           // all blocks, if they are small
 	matches [2][]delta.Matches // of every block, as it is and opened
 	table   []byte
@@ -97,7 +97,7 @@ func (d *differ) run(ctx context.Context) error {
 	d.sum.Base, d.sum.Content, d.sum.Blocks = d.base.Content(), d.target.Content(), blocks
 	old := d.opened.end
 	shards := max(1, (old+d.shard-1)/d.shard)
-	d.total = old + (shards+2)*d.sum.Missing
+	d.total = 2*old + (shards+2)*d.sum.Missing
 	told, err := d.index(ctx)
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (d *differ) index(ctx context.Context) ([][]byte, error) {
 
 // shards goes through the old bytes, and writes the blocks while it has the last of them.
 func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
-	old, shut, err := d.unpack(ctx)
+	old, shard, shut, err := d.unpack(ctx)
 	if err != nil {
 		return err
 	}
@@ -214,15 +214,14 @@ func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
 	if err != nil {
 		return err
 	}
-	size := d.opened.end
-	shard, whole := old.(heldBytes)
+	size, whole := d.opened.end, shard != nil
 	if !whole {
 		shard = make(heldBytes, min(size, d.shard))
 	}
 	for i := range shards {
 		b := shard[:min(size-i*d.shard, d.shard)]
 		if !whole {
-			if _, err := old.ReadAt(b, i*d.shard); err != nil {
+			if _, err := old().ReadAt(b, i*d.shard); err != nil {
 				return err
 			}
 		}
@@ -238,7 +237,7 @@ func (d *differ) shards(ctx context.Context, shards int64, blocks int) error {
 // wanted is what has to be looked for in all old bytes: what does not stand where it
 // probably does.
 func (d *differ) wanted(ctx context.Context) (*delta.Wanted, error) {
-	window, n := delta.NewWindow(d.old, d.opened.end), int64(0)
+	window, n := delta.NewWindow(d.old(), d.opened.end), int64(0)
 	each := func(visit func(told []byte, pieces []delta.Piece, m *delta.Matches)) error {
 		return d.formed(ctx, func(c coding) error {
 			for i, f := range c.forms {
@@ -285,7 +284,7 @@ func (d *differ) scan(ctx context.Context, x *delta.Index, last bool) error {
 		select {
 		case k = <-idle:
 		default:
-			k = &coder{old: delta.NewWindow(d.old, d.opened.end)}
+			k = &coder{old: delta.NewWindow(d.old(), d.opened.end)}
 		}
 		defer func() { idle <- k }()
 		for i, f := range c.forms {

@@ -23,23 +23,24 @@ func (m heldBytes) ReadAt(b []byte, off int64) (int, error) {
 	return len(b), nil
 }
 
-// unpack gives the opened old payload, of which a packer reads a bit here and a bit there: in
-// heldBytes if it is small, else in a file without a name, which shut makes go away. Without
-// room for that it is unpacked again wherever it is read, which takes its time.
-func (d *differ) unpack(ctx context.Context) (old io.ReaderAt, shut func(), err error) {
+// unpack gives readers of the opened old payload, one for each goroutine; a packer reads a bit
+// here and a bit there. It lies in memory if it is small, and then is whole, else in a file without
+// a name, which shut makes go away. Without room for that it is unpacked again wherever
+// it is read, which takes its time.
+func (d *differ) unpack(ctx context.Context) (old func() io.ReaderAt, whole heldBytes, shut func(), err error) {
 	open := newOpenStreams(newUnpacked(opDiff, d.base), d.opened, deflate.Cache{Most: packersCache, Work: math.MaxInt64})
-	reader := func() io.ReaderAt { return open.over(newUnpacked(opDiff, d.base)) }
+	slow := func() io.ReaderAt { return open.over(newUnpacked(opDiff, d.base)) }
 	size := d.opened.end
 	if size <= d.shard {
-		m := make(heldBytes, size)
-		return m, func() {}, d.unpackTo(ctx, reader, func(b []byte, at int64) error {
-			copy(m[at:], b)
+		whole = make(heldBytes, size)
+		return func() io.ReaderAt { return whole }, whole, func() {}, d.unpackTo(ctx, slow, func(b []byte, at int64) error {
+			copy(whole[at:], b)
 			return nil
 		})
 	}
 	f, err := os.CreateTemp("", "larder-*")
 	if err != nil {
-		return reader(), func() {}, nil
+		return slow, nil, func() {}, nil
 	}
 	_ = os.Remove(f.Name()) // where a system does not, it goes when it is shut
 	shut = func() {
@@ -47,15 +48,17 @@ func (d *differ) unpack(ctx context.Context) (old io.ReaderAt, shut func(), err 
 		_ = os.Remove(f.Name())
 	}
 	var full error
-	err = d.unpackTo(ctx, reader, func(b []byte, at int64) error {
+	err = d.unpackTo(ctx, slow, func(b []byte, at int64) error {
 		_, full = f.WriteAt(b, at)
 		return full
 	})
-	if full != nil {
+	if err != nil {
 		shut()
-		return reader(), func() {}, nil
 	}
-	return f, shut, err
+	if full != nil {
+		return slow, nil, func() {}, nil
+	}
+	return func() io.ReaderAt { return f }, nil, shut, err
 }
 
 const unpackRun = 4 << 20
@@ -89,6 +92,7 @@ func (d *differ) unpackTo(ctx context.Context, reader func() io.ReaderAt, write 
 		if err == nil {
 			err = write(r.b, r.at)
 		}
+		d.did(int64(len(r.b)))
 		return err
 	})
 }
