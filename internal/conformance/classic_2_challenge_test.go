@@ -299,7 +299,7 @@ func TestDesign_12_CredentialsStayWithTheirOriginAndApp(t *testing.T) {
 		_, _ = w.Write([]byte("0123456789"))
 	}))
 	gate := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != basic("a", "secret") {
+		if r.Header.Get("Authorization") != basic("a", "for the first origin") {
 			w.Header().Set("WWW-Authenticate", `Basic realm="r"`)
 			w.WriteHeader(http.StatusUnauthorized)
 			return
@@ -308,7 +308,7 @@ func TestDesign_12_CredentialsStayWithTheirOriginAndApp(t *testing.T) {
 	})
 	a.server.Handle("/x", gate)
 	a.delegate(func(asset.Challenge) asset.ChallengeAnswer {
-		return asset.ChallengeAnswer{Disposition: asset.UseCredential, Credential: &asset.Credential{User: "a", Password: "secret"}}
+		return asset.ChallengeAnswer{Disposition: asset.UseCredential, Credential: &asset.Credential{User: "a", Password: "for the first origin"}}
 	})
 	d := asset.URLDownload{Identifier: "x", URL: a.server.URL + "/x", FileSize: 10}
 	a.schedule(a.manager(), d)
@@ -319,7 +319,7 @@ func TestDesign_12_CredentialsStayWithTheirOriginAndApp(t *testing.T) {
 	b.schedule(b.manager(), d)
 	b.untilState("x", asset.StateFailed)
 	b.wantFailed(b.status(), "x", asset.CodeServer)
-	a.untold("secret")
+	a.untold("for the first origin")
 }
 
 // secure makes a web server with a certificate that no system trusts, and
