@@ -66,10 +66,20 @@ func (d *Dispatcher) stock(ctx context.Context, r *run) {
 	}
 }
 
+// packKey names a pack, whatever its version.
+func (r *run) packKey() string { return string(r.App) + " " + r.Identifier }
+
+// busy reports whether a run works on the same pack.
+func (d *Dispatcher) busy(r *run) bool {
+	d.packs.mu.Lock()
+	defer d.packs.mu.Unlock()
+	return d.packs.busy[r.packKey()] != nil
+}
+
 // oneAtATime waits until no other run works on the same pack: a version that was
 // replaced in the middle may still be stopping.
 func (d *Dispatcher) oneAtATime(ctx context.Context, r *run) (unlock func(), err error) {
-	key := string(r.App) + " " + r.Identifier
+	key := r.packKey()
 	for {
 		d.packs.mu.Lock()
 		busy := d.packs.busy[key]

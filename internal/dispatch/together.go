@@ -98,8 +98,10 @@ func (m *meeting) finished() {
 	t := &m.d.together
 	for _, k := range m.with {
 		t.forget(k.run.UniqueIdentifier)
-		_ = m.d.Discard(&k.run.Entry) // what cannot be removed now is swept at the next start
 		m.d.finished(k.run, "", k.run.total.Load())
+		if !m.d.busy(k.run) { // else it was asked for meanwhile, and removes what it has when it ends
+			_ = m.d.Discard(&k.run.Entry) // what cannot be removed now is swept at the next start
+		}
 	}
 	t.forget(m.r.UniqueIdentifier)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"slices"
@@ -116,6 +117,28 @@ func (s *Store) Installed(id asset.PackID, content pack.Hash) (index *pack.Archi
 		h.close()
 	}
 	return nil, nil, nil
+}
+
+// CopyIndex writes the index of a version of the pack whose tree is on the shelf, and
+// reports whether there is one.
+func (s *Store) CopyIndex(id asset.PackID, content pack.Hash, w io.Writer) (bool, error) {
+	dirs, err := s.homes(id)
+	if err != nil {
+		return false, disk("copy index", string(id), err)
+	}
+	for _, d := range dirs {
+		h, err := s.open(d)
+		if err != nil {
+			continue // its index is damaged; so it is not whole
+		}
+		if h.archive.Content() == content {
+			_, err := io.Copy(w, io.NewSectionReader(h.index, 0, math.MaxInt64))
+			h.close()
+			return err == nil, disk("copy index", string(id), err)
+		}
+		h.close()
+	}
+	return false, nil
 }
 
 // homes are the directories of a pack, or of all: as "packs/ID/NAME", sorted.

@@ -95,7 +95,7 @@ func TestADiskThatFillsAtTheCommitLeavesTheOldPacks(t *testing.T) {
 			t.Error(err)
 		}
 		if sent := d.sent(); sent > 0 {
-			t.Errorf("torn: %v: %d bytes came again", torn, sent)
+			t.Errorf("torn: %v: %d bytes came again: %v", torn, sent, d.fetched())
 		}
 		w.stop()
 	}

@@ -43,6 +43,32 @@ func (j *Job) haveIndex(ctx context.Context, d *delta) (f fsx.File, told int64, 
 	return p.file, told, nil
 }
 
+// shelved takes the index from the shelf, if the pack is there already: another one's commit
+// showed it, or the power went before that was noted.
+func (j *Job) shelved() (bool, error) {
+	there, done, err := j.installed(j.Pack.Content)
+	if err != nil || there == nil {
+		return false, err
+	}
+	defer done()
+	name := j.index() + ".made"
+	f, err := j.FS.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return false, kept(err)
+	}
+	ok, err := j.Shelf.CopyIndex(j.Pack.ID, there.Content(), f)
+	if closeErr := f.Close(); err == nil && closeErr != nil {
+		err = kept(closeErr)
+	}
+	if err != nil || !ok {
+		return false, errors.Join(err, j.FS.Remove(name))
+	}
+	if err := j.FS.Rename(name, j.index()); err != nil {
+		return false, kept(err)
+	}
+	return true, nil
+}
+
 // makeIndex lets the delta make the index, unless all of that is there. What was fetched
 // of it stays where it is until the new one is whole.
 func (j *Job) makeIndex(ctx context.Context, d *delta) (made bool, err error) {

@@ -127,9 +127,15 @@ func kept(err error) error {
 }
 
 func (j *Job) byRanges(ctx context.Context) (pack.Result, error) {
-	d, err := j.openDelta(ctx)
+	shelved, err := j.shelved()
 	if err != nil {
 		return pack.Result{}, err
+	}
+	var d *delta
+	if !shelved {
+		if d, err = j.openDelta(ctx); err != nil {
+			return pack.Result{}, err
+		}
 	}
 	defer d.close()
 	f, told, err := j.haveIndex(ctx, d)
@@ -156,7 +162,7 @@ func (j *Job) byRanges(ctx context.Context) (pack.Result, error) {
 	if d != nil && (t.Deltas != nil || told == 0) {
 		beside = d.Head()
 	}
-	if t.Deltas == nil {
+	if t.Deltas == nil && !shelved {
 		out, done, err := j.byFine(ctx, t, beside)
 		if done || err != nil {
 			return out, err

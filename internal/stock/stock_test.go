@@ -338,6 +338,23 @@ func TestADeltaIsAllThatComes(t *testing.T) {
 }
 
 // What another pack has needs no delta.
+// As after a cut between the commit and its note, or when another pack's commit showed it.
+func TestAPackThatIsOnTheShelfCostsNothing(t *testing.T) {
+	s := newSite(t)
+	d := &device{site: s, top: t.TempDir(), disk: fsx.OS()}
+	one := s.publish(map[string]string{"a": "salt"})
+	two := s.publish(map[string]string{"a": "bread"})
+	for _, r := range []*release{one, two} {
+		s.ok(d.run(r, func(err error) { t.Error(err) }))
+		clear(s.sent)
+		s.ok(d.run(r, func(err error) { t.Error(err) }))
+		if len(s.sent) > 0 {
+			t.Errorf("asked for again: %v", s.sent)
+		}
+		d.shows(r)
+	}
+}
+
 func TestADeltaThatSparesNothingIsLeftAlone(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 1))
 	s := newSite(t)
