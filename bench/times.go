@@ -138,7 +138,7 @@ func (b *bench) applyTime(ctx context.Context, p corpus.Pair, bed *peer.Bed) (er
 		if err != nil {
 			return err
 		}
-		if _, _, err := meter.Shell(ctx, dir, []string{"OLD=" + bed.Old}, `cp -r "$OLD" old`); err != nil {
+		if _, _, err := meter.Shell(ctx, dir, []string{"OLD=" + bed.Old}, `cp -r "$OLD" old; sync -f old`); err != nil {
 			return err
 		}
 		u, err := b.self(ctx, dir, &a, "apply", old, new, told, ".", "new")
@@ -147,7 +147,7 @@ func (b *bench) applyTime(ctx context.Context, p corpus.Pair, bed *peer.Bed) (er
 		}
 		cpu, rss = append(cpu, u.CPU), max(rss, u.RSS)
 	}
-	command := "cp -r OLD old; bench work delta old.assetpack new.assetpack delta; bench work apply old.assetpack new.assetpack delta . new"
+	command := "cp -r OLD old; sync -f old; bench work delta old.assetpack new.assetpack delta; bench work apply old.assetpack new.assetpack delta . new"
 	changed, err := changedBytes(bed)
 	if err != nil {
 		return err
