@@ -102,43 +102,43 @@ func (s *Store) open(dir string) (*home, error) {
 // Installed opens the index of a version of the pack whose tree is on the shelf, and
 // keeps that tree from being pruned until done is called. It is nil if there is none.
 func (s *Store) Installed(id asset.PackID, content pack.Hash) (index *pack.Archive, done func(), err error) {
-	dirs, err := s.homes(id)
-	if err != nil {
+	h, err := s.holding(id, content, func(h *home) bool { return s.use(h.root()) })
+	if h == nil {
 		return nil, nil, disk("open installed pack", string(id), err)
 	}
-	for _, d := range dirs {
-		h, err := s.open(d)
-		if err != nil {
-			continue // its index is damaged; so it is not whole
-		}
-		if h.archive.Content() == content && s.use(h.root()) {
-			return h.archive, func() { s.unuse(h.root()); h.close() }, nil
-		}
-		h.close()
-	}
-	return nil, nil, nil
+	return h.archive, func() { s.unuse(h.root()); h.close() }, nil
 }
 
 // CopyIndex writes the index of a version of the pack whose tree is on the shelf, and
 // reports whether there is one.
 func (s *Store) CopyIndex(id asset.PackID, content pack.Hash, w io.Writer) (bool, error) {
+	h, err := s.holding(id, content, func(*home) bool { return true })
+	if h == nil {
+		return false, disk("copy index", string(id), err)
+	}
+	defer h.close()
+	_, err = io.Copy(w, io.NewSectionReader(h.index, 0, math.MaxInt64))
+	return err == nil, disk("copy index", string(id), err)
+}
+
+// holding opens the first directory that has a version of the pack and is good for its use; nil
+// if none is.
+func (s *Store) holding(id asset.PackID, content pack.Hash, good func(*home) bool) (*home, error) {
 	dirs, err := s.homes(id)
 	if err != nil {
-		return false, disk("copy index", string(id), err)
+		return nil, err
 	}
 	for _, d := range dirs {
 		h, err := s.open(d)
 		if err != nil {
 			continue // its index is damaged; so it is not whole
 		}
-		if h.archive.Content() == content {
-			_, err := io.Copy(w, io.NewSectionReader(h.index, 0, math.MaxInt64))
-			h.close()
-			return err == nil, disk("copy index", string(id), err)
+		if h.archive.Content() == content && good(h) {
+			return h, nil
 		}
 		h.close()
 	}
-	return false, nil
+	return nil, nil
 }
 
 // homes are the directories of a pack, or of all: as "packs/ID/NAME", sorted.
